@@ -1,0 +1,161 @@
+
+/*
+ * Copyright (C) ngx_http_cmp_module contributors
+ *
+ * A certification authority: its certificates, keys, profiles and limits.
+ * Filled while the configuration is read, checked by cmp_ca_finish(),
+ * immutable and shared by threads afterwards.
+ */
+
+
+#ifndef _CMP_CA_H_INCLUDED_
+#define _CMP_CA_H_INCLUDED_
+
+
+#include <cmp_core.h>
+#include <cmp_profile.h>
+
+#include <openssl/x509v3.h>
+
+
+#define CMP_MAX_DEPTH          8       /* of a certification path */
+
+
+typedef enum {
+    CMP_RFC9810 = 0,                    /* base */
+    CMP_RFC9483                         /* strict */
+} cmp_conformance_e;
+
+
+/* what a requester may ask for; of an anchor or an RA */
+
+typedef struct {
+    cmp_str_t            *profiles;     /* names; none: the default profile */
+    size_t                nprofiles;
+    cmp_str_t             subject;      /* subject pattern; may contain
+                                           $CN, $serialNumber, ...: attributes
+                                           of the protecting certificate;
+                                           "same": its subject; "*": any;
+                                           empty: "same" for anchors, "*" for
+                                           RAs */
+    cmp_str_t            *sans;         /* SAN patterns, placeholders as above;
+                                           none: the profile decides */
+    size_t                nsans;
+    uint32_t              reasons;      /* bit n: CRLReason n; RAs only */
+    unsigned              cr:1;         /* cr and p10cr too, not only ir */
+    unsigned              no_crl:1;     /* revocation state is not needed */
+    unsigned              unprotected_inner:1;
+} cmp_scope_t;
+
+
+typedef struct {
+    X509                 *cert;
+    cmp_scope_t          *scope;
+} cmp_trusted_t;
+
+
+typedef struct {
+    cmp_str_t             name;
+    int                   id;           /* of the store; constant for a name */
+
+    /* the CA's own; chain: its issuers in order, the root last if present */
+    X509                 *certificate;
+    STACK_OF(X509)       *chain;
+    EVP_PKEY             *key;
+
+    /* protects answers; NULL: the CA's own */
+    X509                 *response_certificate;
+    STACK_OF(X509)       *response_chain;
+    EVP_PKEY             *response_key;
+
+    /* anchors for protecting certificates besides our own end entities */
+    cmp_trusted_t        *anchors;
+    size_t                nanchors;
+    STACK_OF(X509_CRL)   *crls;
+
+    /* RA certificates, listed one by one */
+    cmp_trusted_t        *ras;
+    size_t                nras;
+
+    cmp_profile_t       **profiles;     /* the first is the default */
+    size_t                nprofiles;
+
+    int                   conformance;          /* cmp_conformance_e */
+    int64_t               time_window;          /* ms; 0: off */
+    int64_t               transaction_memory;   /* ms */
+    int64_t               confirm_timeout;      /* ms */
+    int64_t               reply_memory;         /* ms */
+    int64_t               crl_lifetime;         /* ms */
+    int64_t               crl_refresh;          /* ms */
+    size_t                max_message_size;
+    int                   max_requests;         /* CertReqMsg, RevDetails */
+    int                   max_extra_certs;
+    long                  max_iterations;
+    unsigned              sha1:1;               /* MACs with SHA-1 accepted */
+    unsigned              error_signature:1;    /* RFC 9810, 5.3.21 literally */
+    unsigned              unprotected_genm:1;
+    unsigned              ca_pubs_always:1;     /* not only for MAC */
+    unsigned              no_root:1;            /* extraCerts without root */
+    unsigned              inline_sign:1;        /* thread_pool off */
+
+    /* --- made by cmp_ca_finish() --- */
+
+    const EVP_MD         *md;           /* of certificate signatures; NULL for
+                                           keys that need none */
+    const EVP_MD         *response_md;
+    X509_NAME            *subject;      /* of certificate; borrowed */
+    cmp_str_t             subject_der;
+    X509                 *root;         /* self-signed, of the chain, or NULL;
+                                           borrowed */
+    unsigned              slow:1;       /* signing does not belong into an
+                                           event loop */
+} cmp_ca_t;
+
+
+/* sets the defaults above; every member is zeroed first */
+void cmp_ca_init(cmp_ca_t *ca);
+
+/*
+ * Checks everything that can be checked before the first request: the keys
+ * fit their certificates, the CA certificate is one (cA, keyCertSign, a
+ * subject, an SKI), is valid now, its chain links, the response certificate
+ * has digitalSignature and an SKI and chains to the same root or is the CA's
+ * own, each profile that a scope names exists, patterns are valid, limits are
+ * in range, transaction_memory is at least twice time_window.  Warms the
+ * caches of libcrypto, so that threads only read.
+ *
+ * CMP_OK, or CMP_ERROR with a message in err.  The pool must live as long as
+ * the CA.
+ */
+int cmp_ca_finish(cmp_ca_t *ca, cmp_pool_t *pool, char *err, size_t size);
+
+/* frees what the members hold, not ca itself */
+void cmp_ca_cleanup(cmp_ca_t *ca);
+
+/*
+ * Reading of PEM files, for the configuration: certificates in order, a
+ * private key (file, with the password if not NULL), CRLs.  CMP_OK or
+ * CMP_ERROR with a message in err.
+ */
+int cmp_ca_read_certificates(const char *file, STACK_OF(X509) **certs,
+    char *err, size_t size);
+int cmp_ca_read_key(const char *file, const char *password, EVP_PKEY **key,
+    char *err, size_t size);
+int cmp_ca_read_crls(const char *file, STACK_OF(X509_CRL) **crls, char *err,
+    size_t size);
+
+/* by name; an empty name is the default; NULL when there is none */
+const cmp_profile_t *cmp_ca_profile(const cmp_ca_t *ca, const cmp_str_t *name);
+
+/*
+ * Signature parameters for a key, in one table for certificates, CRLs, CMP
+ * messages: the digest (NULL for EdDSA) as RFC 9481 recommends for its size.
+ * CMP_ERROR for a key that cannot sign.
+ */
+int cmp_sign_md(EVP_PKEY *key, const EVP_MD **md);
+
+/* does signing with this key take long enough for a thread (RSA, or foreign) */
+int cmp_sign_slow(EVP_PKEY *key);
+
+
+#endif /* _CMP_CA_H_INCLUDED_ */

@@ -1,0 +1,77 @@
+
+/*
+ * Copyright (C) ngx_http_cmp_module contributors
+ *
+ * Making and signing a certificate, in two steps: first the profile decides
+ * names and extensions, so that the caller can authorise the result, then it
+ * is signed.
+ */
+
+
+#ifndef _CMP_ISSUE_H_INCLUDED_
+#define _CMP_ISSUE_H_INCLUDED_
+
+
+#include <cmp_ca.h>
+
+
+/* fills len bytes; CMP_OK or CMP_ERROR */
+typedef int (*cmp_random_pt)(void *data, unsigned char *buf, size_t len);
+
+
+/* what the requester asks for; borrowed, NULL where absent */
+
+typedef struct {
+    const X509_NAME            *subject;      /* NULL or empty: none */
+    X509_PUBKEY                *key;
+    STACK_OF(X509_EXTENSION)   *extensions;
+    const ASN1_TIME            *not_before;
+    const ASN1_TIME            *not_after;
+    int64_t                     now;          /* ms since the epoch */
+} cmp_issue_request_t;
+
+
+/* all of it belongs to the pool */
+
+typedef struct {
+    X509_NAME                  *subject;      /* as it will be issued */
+    GENERAL_NAMES              *sans;         /* NULL: none */
+    X509                       *cert;
+    unsigned                    modified:1;   /* grantedWithMods */
+    char                        mods[400];    /* what was changed, for people */
+
+    /* --- made by cmp_issue_sign() --- */
+
+    cmp_str_t                   serial;       /* 20 octets */
+    cmp_str_t                   der;
+    cmp_str_t                   subject_der;
+    cmp_str_t                   subject_text; /* RFC 2253 */
+    cmp_str_t                   ski;
+    int64_t                     not_before;   /* ms */
+    int64_t                     not_after;
+} cmp_issue_t;
+
+
+/*
+ * Applies the profile: key, subject, subjectAltName, keyUsage, extKeyUsage,
+ * basicConstraints, other extensions, validity (never beyond the CA's own),
+ * SKI, AKI, CDP, AIA, policies.  CMP_OK, CMP_DECLINED (see cmp_status.h),
+ * CMP_ERROR.
+ */
+int cmp_issue_prepare(const cmp_ca_t *ca, const cmp_profile_t *profile,
+    const cmp_issue_request_t *request, cmp_pool_t *pool, cmp_issue_t *issue,
+    cmp_refusal_t *refusal);
+
+/*
+ * Gives it a serial number (48-bit milliseconds, then random: 20 octets,
+ * positive, of constant length) and signs it.  CMP_OK or CMP_ERROR.
+ */
+int cmp_issue_sign(const cmp_ca_t *ca, cmp_issue_t *issue, int64_t now,
+    cmp_random_pt random, void *random_data, cmp_pool_t *pool);
+
+/* SHA-256 of a Name's or SubjectPublicKeyInfo's DER, 32 bytes in the pool */
+int cmp_hash_name(const X509_NAME *name, cmp_pool_t *pool, cmp_str_t *hash);
+int cmp_hash_key(X509_PUBKEY *key, cmp_pool_t *pool, cmp_str_t *hash);
+
+
+#endif /* _CMP_ISSUE_H_INCLUDED_ */

@@ -1,0 +1,74 @@
+
+/*
+ * Copyright (C) ngx_http_cmp_module contributors
+ *
+ * A PKIMessage as received, and the making of answers (RFC 9810, 5.1).
+ */
+
+
+#ifndef _CMP_MSG_H_INCLUDED_
+#define _CMP_MSG_H_INCLUDED_
+
+
+#include <cmp_core.h>
+#include <cmp_asn1.h>
+#include <cmp_status.h>
+
+#include <openssl/x509.h>
+
+
+#define CMP_MAX_NESTING        24      /* of ASN.1 in one message */
+#define CMP_MAX_ELEMENTS       20000   /* TLVs in one message */
+#define CMP_MAX_EXTRA_CERTS    16
+#define CMP_MAX_GENERAL_INFO   16
+#define CMP_MAX_FREE_TEXT      16
+
+
+/*
+ * A received message.  The bytes of header and body are kept, since the
+ * protection is computed over what was received.
+ */
+
+typedef struct {
+    cmp_str_t                 bytes;            /* all of it */
+    unsigned char             hash[CMP_SHA256_LEN];
+    cmp_str_t                 protected_part;   /* DER of ProtectedPart with
+                                                   header and body as received */
+    long                      pvno;             /* -1: out of range */
+    int                       type;             /* tag of the body; -1 */
+    unsigned                  der:1;            /* is DER all through */
+
+    /* freed with the pool; NULL where it could not be read or is absent */
+    cmp_pki_header_t         *header;
+    cmp_pki_body_t           *body;
+    ASN1_BIT_STRING          *protection;
+    STACK_OF(X509)           *extra_certs;
+} cmp_msg_t;
+
+
+/*
+ * Decodes the bytes, which must outlive msg.  CMP_DECLINED: they are not a
+ * PKIMessage that can be served; what could be read of the header is there.
+ * CMP_ERROR: out of memory.
+ */
+int cmp_msg_decode(cmp_pool_t *pool, const unsigned char *data, size_t len,
+    cmp_msg_t *msg, cmp_refusal_t *refusal);
+
+/* "ir", "certConf", ...; "-" when out of range */
+const char *cmp_body_name(int type);
+
+/* octets of a header member, a null string where absent */
+cmp_str_t cmp_octets(const ASN1_OCTET_STRING *string);
+
+/* the first generalInfo of a type, NULL when there is none */
+cmp_info_type_and_value_t *cmp_msg_general_info(const cmp_msg_t *msg,
+    const cmp_oid_t *oid);
+
+/*
+ * DER of a value into the pool.  CMP_OK or CMP_ERROR.
+ */
+int cmp_encode(cmp_pool_t *pool, const ASN1_ITEM *it, const void *value,
+    cmp_str_t *der);
+
+
+#endif /* _CMP_MSG_H_INCLUDED_ */

@@ -1,0 +1,173 @@
+
+/*
+ * Copyright (C) ngx_http_cmp_module contributors
+ *
+ * A certificate profile: what may be issued.  Made while the configuration
+ * is read, immutable afterwards.
+ */
+
+
+#ifndef _CMP_PROFILE_H_INCLUDED_
+#define _CMP_PROFILE_H_INCLUDED_
+
+
+#include <cmp_core.h>
+#include <cmp_status.h>
+
+#include <openssl/x509v3.h>
+
+
+#define CMP_PROFILE_MAX_SANS    64
+
+
+/* one kind of key: "ec:P-256", "ed25519", "rsa:2048-4096", "rsa-pss:..." */
+
+typedef struct {
+    int            nid;         /* of the algorithm: NID_rsaEncryption,
+                                   NID_X9_62_id_ecPublicKey, NID_ED25519 ... */
+    int            curve;       /* NID of the named curve; 0: not EC */
+    int            min;         /* RSA modulus bits, inclusive */
+    int            max;
+} cmp_key_rule_t;
+
+
+/* one attribute of the subject */
+
+typedef struct {
+    int            nid;
+    unsigned       required:1;
+    cmp_str_t      value;       /* fixed by the profile (O="Example");
+                                   empty: the requester's */
+} cmp_subject_rule_t;
+
+
+/* one kind of name: "dns:*.devices.example", "ip", "email:*@example.org",
+   "uri:urn:...", "upn"...; an empty pattern allows any */
+
+typedef struct {
+    int            type;        /* GEN_DNS, GEN_IPADD, GEN_EMAIL, GEN_URI,
+                                   GEN_DIRNAME, GEN_RID, GEN_OTHERNAME */
+    cmp_str_t      pattern;     /* glob: '*' any run of characters; dns: not
+                                   across a dot */
+} cmp_san_rule_t;
+
+
+typedef enum {
+    CMP_KEY_REUSE_NEVER = 0,    /* besides kur and unconfirmed (protocol 5) */
+    CMP_KEY_REUSE_SUBJECT       /* the same subject may be certified again */
+} cmp_key_reuse_e;
+
+
+typedef struct {
+    cmp_str_t             name;
+
+    int64_t               validity;         /* seconds */
+    int64_t               backdate;         /* notBefore this much earlier */
+    unsigned              client_validity:1;    /* a shorter or later one may
+                                                   be asked for */
+
+    cmp_key_rule_t       *keys;
+    size_t                nkeys;
+    cmp_subject_rule_t   *subject;          /* none: any attributes */
+    size_t                nsubject;
+    cmp_san_rule_t       *sans;             /* none: no subjectAltName */
+    size_t                nsans;
+    unsigned              san_required:1;
+
+    uint32_t              key_usage;        /* KU_*; what may be asked for and
+                                               the default */
+    ASN1_OBJECT         **ext_key_usage;    /* likewise */
+    size_t                next_key_usage;
+
+    unsigned              ca:1;             /* issues CA certificates */
+    int                   path_len;         /* -1: none */
+    unsigned              ra:1;             /* issues RA certificates */
+
+    ASN1_OBJECT         **extensions;       /* others, copied as asked for */
+    size_t                nextensions;
+    unsigned              drop_extensions:1;    /* others are dropped with
+                                                   grantedWithMods */
+    unsigned              update_names:1;   /* kur may change names */
+    unsigned              release_itself:1; /* a certificate may lift a hold
+                                               that it asked for */
+    unsigned              implicit_confirm:1;
+    int                   key_reuse;        /* cmp_key_reuse_e */
+
+    /* for the extensions of certificates; empty: left out */
+    cmp_str_t            *crl_urls;
+    size_t                ncrl_urls;
+    cmp_str_t            *ocsp_urls;
+    size_t                nocsp_urls;
+    cmp_str_t            *ca_issuer_urls;
+    size_t                nca_issuer_urls;
+    STACK_OF(X509_EXTENSION)  *policies;    /* certificatePolicies or NULL */
+} cmp_profile_t;
+
+
+/*
+ * Parsers for the words of the configuration.  Each returns CMP_OK or
+ * CMP_ERROR with a message for the operator in err (at most size bytes);
+ * memory that outlives the call comes from the pool.
+ *
+ *     key:             "ec:P-256", "ed25519", "rsa:2048-4096", "rsa:3072"
+ *     key usage:       "digitalSignature", ...
+ *     ext key usage:   "clientAuth", ..., or dotted
+ *     san:             "dns", "dns:*.example", "ip", "email:*@example", ...
+ *     subject:         "required=CN,OU", "optional=serialNumber", "O=Example"
+ *     extension:       a dotted OID or a short name
+ */
+int cmp_profile_add_key(cmp_profile_t *profile, cmp_pool_t *pool,
+    const cmp_str_t *word, char *err, size_t size);
+int cmp_profile_add_key_usage(cmp_profile_t *profile, cmp_pool_t *pool,
+    const cmp_str_t *word, char *err, size_t size);
+int cmp_profile_add_ext_key_usage(cmp_profile_t *profile, cmp_pool_t *pool,
+    const cmp_str_t *word, char *err, size_t size);
+int cmp_profile_add_san(cmp_profile_t *profile, cmp_pool_t *pool,
+    const cmp_str_t *word, char *err, size_t size);
+int cmp_profile_add_subject(cmp_profile_t *profile, cmp_pool_t *pool,
+    const cmp_str_t *word, char *err, size_t size);
+int cmp_profile_add_extension(cmp_profile_t *profile, cmp_pool_t *pool,
+    const cmp_str_t *word, char *err, size_t size);
+
+/*
+ * Cross-checks when the block ends and fills defaults (no key rule: an
+ * error; no validity: an error; keyUsage that no key can serve...).
+ */
+int cmp_profile_finish(cmp_profile_t *profile, cmp_pool_t *pool, char *err,
+    size_t size);
+
+
+/*
+ * Patterns that limit a requester: of a credential, an anchor, an RA.
+ *
+ * A subject pattern is "CN=dev-*,O=Example": each attribute of the subject
+ * must match one item with its type, and each item must match an attribute;
+ * "*" allows any subject.  A SAN pattern has the form of the profile's word.
+ */
+int cmp_subject_pattern_check(const cmp_str_t *pattern, char *err,
+    size_t size);
+int cmp_subject_pattern_match(const cmp_str_t *pattern,
+    const X509_NAME *subject);              /* 1 matches, 0 does not */
+int cmp_san_pattern_check(const cmp_str_t *pattern, char *err, size_t size);
+
+/* 1 when each name in sans matches one of the n patterns; NULL sans: 1 */
+int cmp_san_patterns_match(const cmp_str_t *patterns, size_t n,
+    const GENERAL_NAMES *sans);
+
+
+/*
+ * Checks any public key before a signature by it is verified or a
+ * certificate for it is issued: decodable, known algorithm, RSA 2048 to 8192
+ * bits with an odd exponent of at least 65537 and no known-weak modulus
+ * (small factors, ROCA), EC on a named curve with the point on it, no
+ * explicit parameters (protocol 1 and 5).
+ * CMP_OK, CMP_DECLINED (KEY, KEY_ALG_UNKNOWN), CMP_ERROR.
+ */
+int cmp_key_check(X509_PUBKEY *key, cmp_refusal_t *refusal);
+
+/* besides: is it a key that the profile allows?  KEY_ALG if not */
+int cmp_profile_check_key(const cmp_profile_t *profile, X509_PUBKEY *key,
+    cmp_refusal_t *refusal);
+
+
+#endif /* _CMP_PROFILE_H_INCLUDED_ */

@@ -1,0 +1,90 @@
+# Copyright (C) ngx_http_cmp_module contributors
+#
+# Every command of a developer; `make help` lists them.
+
+SHELL = /bin/bash
+
+ifneq ($(words x$(CURDIR)x), 1)
+$(error the path of the checkout has a space in it, nginx cannot be \
+        configured there: move it to a path without one)
+endif
+
+# release: what an operator installs; debug: the same without optimization;
+# sanitize: an nginx with the module linked in, AddressSanitizer and UBSan
+
+BUILD ?= release
+
+# the nginx to build for: its binary, and its headers and configure script
+
+NGINX ?= $(shell PATH=$$PATH:/usr/sbin:/usr/local/sbin command -v nginx \
+           || echo nginx)
+NGINX_SRC ?= /usr/share/nginx/src
+
+PG_CONFIG ?= pg_config
+
+DEMO_DIR ?= demo
+DEMO_PORT ?= 8829
+DEMO_TLS_PORT ?= 8843
+
+JOBS ?= $(shell nproc 2>/dev/null || echo 1)
+PARALLEL = $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
+
+MAKEFLAGS += --no-print-directory
+
+# Debian's packages
+
+PACKAGES ?= gcc libc6-dev make nginx nginx-dev libpq-dev libssl-dev \
+            postgresql postgresql-client openssl perl ca-certificates
+
+CHECK_PACKAGES ?= clang cppcheck libcmocka-dev curl nghttp2-client dpkg-dev \
+            patch libtest-base-perl libtest-longstring-perl \
+            liblist-moreutils-perl libtext-diff-perl libwww-perl liburi-perl \
+            libipc-run-perl libio-socket-ssl-perl libjson-perl psmisc procps
+
+OUT = build-$(BUILD)
+DEPS = build-deps
+
+.PHONY: help deps deps-check build build-all demo demo-stop check check-long \
+        bench fuzz lint unit install clean
+
+all: build
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | sort \
+	    | while IFS='|' read -r t d; do printf '  %-12s %s\n' "$$t" "$$d"; \
+	      done
+	@echo "  variables:   BUILD=release|debug|sanitize NGINX NGINX_SRC"
+	@echo "               PG_CONFIG DESTDIR DEMO_DIR DEMO_PORT"
+	@echo "               DEMO_TLS_PORT PACKAGES CHECK_PACKAGES"
+
+deps: ## installs the Debian packages that build and demo need
+	@build/deps.sh $(PACKAGES)
+
+deps-check: ## installs what the tests need besides
+	@build/deps.sh $(PACKAGES) $(CHECK_PACKAGES)
+	@$(MAKE) $(DEPS)/perl5/Test/Nginx.pm
+
+$(DEPS)/perl5/Test/Nginx.pm:
+	@build/fetch.sh test-nginx $(DEPS)
+
+$(DEPS)/nginx/configure:
+	@build/fetch.sh nginx-source $(DEPS)
+
+include build/nginx.mk
+include build/core.mk
+include build/lint.mk
+include build/test.mk
+
+install: build ## installs the module, the SQL files and cmpctl (DESTDIR)
+	@NGINX=$(NGINX) OUT=$(OUT) DESTDIR=$(DESTDIR) build/install.sh
+
+demo: deps build ## a CA to play with: enrol, update, revoke, and go on
+	@DEMO_DIR=$(DEMO_DIR) DEMO_PORT=$(DEMO_PORT) \
+	    DEMO_TLS_PORT=$(DEMO_TLS_PORT) NGINX=$(NGINX) OUT=$(OUT) \
+	    build/demo.sh start
+
+demo-stop: ## ends the demo
+	@DEMO_DIR=$(DEMO_DIR) build/demo.sh stop
+
+clean: ## removes all that was built (a running demo is left alone)
+	rm -rf build-release build-debug build-sanitize build-fuzz $(DEPS)

@@ -1,0 +1,13 @@
+# Copyright (C) ngx_http_cmp_module contributors
+
+check: ## all tests: what a change has to pass
+	@build/check.sh
+
+check-long: ## the tests that take longer: valgrind, fuzzing, load
+	@build/check.sh long
+
+fuzz: ## runs the fuzz drivers, FUZZ_SECONDS each (default 60)
+	@build/fuzz.sh
+
+bench: build ## speed of a whole enrolment against a private database
+	@OUT=$(OUT) NGINX=$(NGINX) build/bench.sh

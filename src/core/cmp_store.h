@@ -167,8 +167,9 @@ typedef struct {
     cmp_certificate_t    *signer;
 
     /*
-     * Those of the transaction, those named, and for each of these and for
-     * the signer its successor; each serial once.
+     * Those of the transaction, those named, the latest one of each key in
+     * keys, and for each of these and for the signer its successor; each
+     * serial once.
      */
     cmp_certificate_t    *certificates;
     size_t                ncertificates;
@@ -178,7 +179,10 @@ typedef struct {
 } cmp_records_t;
 
 
-/* what an exchange writes, all of it or nothing */
+/*
+ * What an exchange writes, all of it or nothing: first the changes, in order,
+ * then the new certificates.
+ */
 
 typedef struct {
     cmp_str_t             serial;
@@ -192,7 +196,9 @@ typedef struct {
     cmp_str_t             key_hash;
     cmp_str_t             ski;
     cmp_str_t             profile;
-    cmp_str_t             predecessor;
+    cmp_str_t             predecessor;    /* its successor becomes this one */
+    int32_t               predecessor_version;  /* expected after the changes
+                                             below are made */
     int64_t               not_before;
     int64_t               not_after;
     int64_t               credential_id;
@@ -233,7 +239,11 @@ typedef struct {
 typedef struct {
     int32_t               ca_id;
 
-    /* the transaction: version 0 claims a new transactionID */
+    /*
+     * The transaction: version 0 claims a new transactionID, else the version
+     * that is expected.  An empty id: no transaction is written and no reply
+     * stored, only the rest.
+     */
     cmp_transaction_t     transaction;
     cmp_str_t             nonce;          /* the request's, to be remembered */
     int64_t               confirm_timeout;    /* ms from the commit */

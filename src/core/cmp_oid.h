@@ -85,7 +85,7 @@ extern const cmp_oid_t  cmp_oid_reg_ctrl_rsa_key_len;
 extern const cmp_oid_t  cmp_oid_reg_info_utf8_pairs;
 extern const cmp_oid_t  cmp_oid_reg_info_cert_req;
 
-/* content types and extended key usages: RFC 4211, 4.1; RFC 9810, 4.5 */
+/* content types and extended key usages: RFC 4211, 4.2.1; RFC 9810, 4.5 */
 
 extern const cmp_oid_t  cmp_oid_ct_enc_key_with_id;
 extern const cmp_oid_t  cmp_oid_kp_cmc_ca;

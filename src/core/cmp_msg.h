@@ -12,6 +12,7 @@
 
 #include <cmp_core.h>
 #include <cmp_asn1.h>
+#include <cmp_oid.h>
 #include <cmp_status.h>
 
 #include <openssl/x509.h>
@@ -32,11 +33,13 @@
 typedef struct {
     cmp_str_t                 bytes;            /* all of it */
     unsigned char             hash[CMP_SHA256_LEN];
+    cmp_str_t                 header_bytes;     /* as received */
+    cmp_str_t                 body_bytes;
     cmp_str_t                 protected_part;   /* DER of ProtectedPart with
                                                    header and body as received */
     long                      pvno;             /* -1: out of range */
     int                       type;             /* tag of the body; -1 */
-    unsigned                  der:1;            /* is DER all through */
+    unsigned                  minimal:1;        /* lengths are as in DER */
 
     /* freed with the pool; NULL where it could not be read or is absent */
     cmp_pki_header_t         *header;
@@ -54,6 +57,12 @@ typedef struct {
 int cmp_msg_decode(cmp_pool_t *pool, const unsigned char *data, size_t len,
     cmp_msg_t *msg, cmp_refusal_t *refusal);
 
+/*
+ * Is the message DER: do header and body encode to the bytes received?
+ * 1, 0, or CMP_ERROR.
+ */
+int cmp_msg_is_der(const cmp_msg_t *msg, cmp_pool_t *pool);
+
 /* "ir", "certConf", ...; "-" when out of range */
 const char *cmp_body_name(int type);
 
@@ -65,8 +74,18 @@ cmp_info_type_and_value_t *cmp_msg_general_info(const cmp_msg_t *msg,
     const cmp_oid_t *oid);
 
 /*
- * DER of a value into the pool.  CMP_OK or CMP_ERROR.
+ * The n-th CertRequest of ir, cr, kur and the like as it was received: what
+ * the signature of the proof of possession covers.  CMP_OK or CMP_ERROR.
  */
+int cmp_msg_cert_request(const cmp_msg_t *msg, size_t n, cmp_str_t *der);
+
+/*
+ * The pool takes the value over and frees it; in case of CMP_ERROR it is
+ * freed at once.
+ */
+int cmp_asn1_pool_item(cmp_pool_t *pool, const ASN1_ITEM *it, void *value);
+
+/* DER of a value into the pool.  CMP_OK or CMP_ERROR. */
 int cmp_encode(cmp_pool_t *pool, const ASN1_ITEM *it, const void *value,
     cmp_str_t *der);
 

@@ -47,7 +47,7 @@ $(OUT)/cmpctl-seal: sql/cmpctl_seal.c $(OUT)/core/libcmp.a build/core.mk
 unit-build: $(UNIT_PROGS)
 
 unit: unit-build ## the unit tests of the core (BUILD=...)
-	@build/unit.sh $(UNIT_PROGS)
+	@UNIT_RUN="$(UNIT_RUN)" build/unit.sh $(UNIT_PROGS)
 
 .PHONY: unit-build
 .SECONDARY:

@@ -1,0 +1,71 @@
+#!/bin/bash
+#
+# Copyright (C) ngx_http_cmp_module contributors
+#
+# check.sh [long]        what `make check` and `make check-long` do
+
+set -eu
+
+kind=${1:-short}
+make="make --no-print-directory"
+jobs=-j$(nproc)
+failed=
+
+step() {
+    local name=$1 begin=$SECONDS
+
+    shift
+    echo "== $name"
+
+    if "$@"; then
+        echo "== $name: $((SECONDS - begin)) s"
+    else
+        failed="$failed, $name"
+        echo "== $name: FAILED after $((SECONDS - begin)) s"
+    fi
+}
+
+must() {
+    step "$@"
+
+    if [ -n "$failed" ]; then
+        echo "check: FAILED:${failed#,}"
+        exit 1
+    fi
+}
+
+must "packages" $make deps-check
+must "build" $make build
+must "build, sanitizers" $make build BUILD=sanitize
+must "build, unit tests" $make "$jobs" unit-build BUILD=sanitize
+step "lint" $make lint
+step "unit tests, sanitizers" $make unit BUILD=sanitize
+
+if [ "$kind" = long ]; then
+    step "valgrind" build/deps.sh valgrind
+    step "unit tests, valgrind" $make "$jobs" unit BUILD=debug \
+        UNIT_RUN="valgrind -q --error-exitcode=9 --leak-check=full"
+    step "fuzzing" $make fuzz
+
+    for key in rsa P-384 ed25519; do
+        step "tests, sanitizers, $key" t/run -b sanitize -k $key
+    done
+fi
+
+step "tests, packaged nginx" t/run -b release
+step "tests, sanitizers" t/run -b sanitize
+
+if [ "$kind" = long ]; then
+    for f in t/interop/*.t; do
+        if [ -e "$f" ]; then
+            step "$f" t/run -b release "$f"
+        fi
+    done
+fi
+
+if [ -n "$failed" ]; then
+    echo "check: FAILED:${failed#,}"
+    exit 1
+fi
+
+echo "check: all passed in $SECONDS s"

@@ -34,6 +34,7 @@ typedef struct {
 
     /* the protecting certificate: by its bytes, or by name and SKI */
     cmp_str_t             signer_hash;    /* SHA-256 of the certificate */
+    cmp_str_t             signer_serial;  /* its serial, goes with the hash */
     cmp_str_t             signer_subject; /* DER of the Name */
     cmp_str_t             signer_ski;
 
@@ -90,6 +91,7 @@ typedef struct {
     int32_t               kind;           /* cmp_protection_kind_e */
     int64_t               credential_id;  /* 0: signed */
     cmp_str_t             signer_hash;    /* SHA-256; empty: MAC */
+    cmp_str_t             signer_serial;  /* of it; empty: MAC */
     cmp_str_t             signer;         /* DER; empty: MAC */
     cmp_str_t             protection_alg; /* DER of the AlgorithmIdentifier */
     cmp_str_t             sender_nonce;   /* ours, of the last answer */
@@ -164,7 +166,9 @@ typedef struct {
     cmp_transaction_t    *transaction;
     cmp_credential_t     *credential;     /* by reference, or the
                                              transaction's */
-    cmp_certificate_t    *signer;
+    cmp_certificate_t    *signer;         /* by hash, or the transaction's, or
+                                             by name and SKI; NULL when it is
+                                             not one of ours */
 
     /*
      * Those of the transaction, those named, the latest one of each key in

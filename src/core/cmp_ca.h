@@ -134,8 +134,10 @@ void cmp_ca_cleanup(cmp_ca_t *ca);
 
 /*
  * Reading of PEM files, for the configuration: certificates in order, a
- * private key (file, with the password if not NULL), CRLs.  CMP_OK or
- * CMP_ERROR with a message in err.
+ * private key, CRLs.  file of the key may be "store:" and a URI for the
+ * OSSL_STORE of libcrypto (store:pkcs11:...).  password: NULL when there is
+ * none; nothing is ever prompted for.  CMP_OK, and the caller owns the result,
+ * or CMP_ERROR with a message in err.
  */
 int cmp_ca_read_certificates(const char *file, STACK_OF(X509) **certs,
     char *err, size_t size);
@@ -154,7 +156,18 @@ const cmp_profile_t *cmp_ca_profile(const cmp_ca_t *ca, const cmp_str_t *name);
  */
 int cmp_sign_md(EVP_PKEY *key, const EVP_MD **md);
 
-/* does signing with this key take long enough for a thread (RSA, or foreign) */
+/*
+ * A new context, ready for signing with the key and the digest that
+ * cmp_sign_md() gave, padding and salt set (RSA-PSS); to be freed by
+ * EVP_MD_CTX_free().  NULL when it cannot be made.
+ */
+EVP_MD_CTX *cmp_sign_ctx(EVP_PKEY *key, const EVP_MD *md);
+
+/*
+ * 1 when signing with this key takes long enough for a thread: RSA, EC over
+ * 256 bits, post-quantum keys, and whatever lives outside of libcrypto's own
+ * providers
+ */
 int cmp_sign_slow(EVP_PKEY *key);
 
 

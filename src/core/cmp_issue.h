@@ -53,18 +53,22 @@ typedef struct {
 
 
 /*
- * Applies the profile: key, subject, subjectAltName, keyUsage, extKeyUsage,
- * basicConstraints, other extensions, validity (never beyond the CA's own),
- * SKI, AKI, CDP, AIA, policies.  CMP_OK, CMP_DECLINED (see cmp_status.h),
- * CMP_ERROR.
+ * Applies the profile: key (cmp_key_check() too), subject, subjectAltName,
+ * keyUsage, extKeyUsage, basicConstraints, other extensions, validity (never
+ * beyond the CA's own), SKI, AKI, CDP, AIA, policies.  CMP_OK, CMP_DECLINED
+ * (NO_KEY, KEY, KEY_ALG, KEY_ALG_UNKNOWN, NO_NAME, SUBJECT, SAN, EXTENSION,
+ * EXTENSION_TWICE, EXTENSION_VALUE, KEY_USAGE, CA_CERTIFICATE, TEMPLATE,
+ * VALIDITY; UNAVAILABLE: the CA certificate has expired), CMP_ERROR.
  */
 int cmp_issue_prepare(const cmp_ca_t *ca, const cmp_profile_t *profile,
     const cmp_issue_request_t *request, cmp_pool_t *pool, cmp_issue_t *issue,
     cmp_refusal_t *refusal);
 
 /*
- * Gives it a serial number (48-bit milliseconds, then random: 20 octets,
- * positive, of constant length) and signs it.  CMP_OK or CMP_ERROR.
+ * Gives it a serial number and signs it: 20 octets, 48-bit milliseconds with
+ * the two highest bits set to 01, so that it is positive and of constant
+ * length, then 112 random bits.  May be called again for another serial
+ * number.  CMP_OK or CMP_ERROR.
  */
 int cmp_issue_sign(const cmp_ca_t *ca, cmp_issue_t *issue, int64_t now,
     cmp_random_pt random, void *random_data, cmp_pool_t *pool);

@@ -41,14 +41,32 @@ typedef struct {
 } cmp_subject_rule_t;
 
 
-/* one kind of name: "dns:*.devices.example", "ip", "email:*@example.org",
-   "uri:urn:...", "upn"...; an empty pattern allows any */
+/*
+ * One kind of name; without a pattern any name of the kind is allowed, but no
+ * wildcard.
+ *
+ *     dns:*.devices.example        '*' is any run of characters in one label;
+ *     dns:\*.devices.example       the wildcard name itself, which needs an
+ *                                  escaped '*' and matches no other rule
+ *     ip:10.0.0.0/8                an address or a network
+ *     email:*@example.org          '*' does not match '@'
+ *     uri:https://*.example.org/*  a '*' at the end matches any rest, others
+ *                                  stop at ":", "/", "?", "#", "@"
+ *     dirname:CN=*,O=Example       a subject pattern, see below
+ *     rid:1.3.6.1.4.1.99999.*
+ *     othername:1.3.6.1.5.5.7.8.4  any value; with a second ":" and a pattern
+ *                                  only string values that match
+ *     upn:*@example.org            Microsoft's user principal name
+ *
+ * dns, and email after the '@', are compared without regard to case.  A
+ * backslash takes the meaning from the character behind it.
+ */
 
 typedef struct {
     int            type;        /* GEN_DNS, GEN_IPADD, GEN_EMAIL, GEN_URI,
                                    GEN_DIRNAME, GEN_RID, GEN_OTHERNAME */
-    cmp_str_t      pattern;     /* glob: '*' any run of characters; dns: not
-                                   across a dot */
+    cmp_str_t      oid;         /* GEN_OTHERNAME: dotted */
+    cmp_str_t      pattern;
 } cmp_san_rule_t;
 
 
@@ -68,7 +86,9 @@ typedef struct {
 
     cmp_key_rule_t       *keys;
     size_t                nkeys;
-    cmp_subject_rule_t   *subject;          /* none: any attributes */
+    cmp_subject_rule_t   *subject;          /* none: any attributes; fixed
+                                               ones are put before those asked
+                                               for, in this order */
     size_t                nsubject;
     cmp_san_rule_t       *sans;             /* none: no subjectAltName */
     size_t                nsans;
@@ -102,6 +122,10 @@ typedef struct {
     size_t                nca_issuer_urls;
     STACK_OF(X509_EXTENSION)  *policies;    /* certificatePolicies or NULL */
 } cmp_profile_t;
+
+
+/* zeroes all members, then: backdate 60 s, path_len -1, implicit_confirm */
+void cmp_profile_init(cmp_profile_t *profile);
 
 
 /*
@@ -142,7 +166,13 @@ int cmp_profile_finish(cmp_profile_t *profile, cmp_pool_t *pool, char *err,
  *
  * A subject pattern is "CN=dev-*,O=Example": each attribute of the subject
  * must match one item with its type, and each item must match an attribute;
- * "*" allows any subject.  A SAN pattern has the form of the profile's word.
+ * of several items with the same type (OU, DC), the first is for the first
+ * attribute in the order of the encoding, and so on.  '*' is any run of
+ * characters, case matters.  The pattern "*" allows any subject.  A SAN
+ * pattern has the form of the profile's word.
+ *
+ * $CN or ${CN} stands for an attribute of the protecting certificate; a
+ * pattern whose placeholders are not expanded matches nothing.
  */
 int cmp_subject_pattern_check(const cmp_str_t *pattern, char *err,
     size_t size);
@@ -150,22 +180,48 @@ int cmp_subject_pattern_match(const cmp_str_t *pattern,
     const X509_NAME *subject);              /* 1 matches, 0 does not */
 int cmp_san_pattern_check(const cmp_str_t *pattern, char *err, size_t size);
 
-/* 1 when each name in sans matches one of the n patterns; NULL sans: 1 */
+/*
+ * 1 when each name in sans matches one of the n patterns, so with n == 0 when
+ * there is no name; NULL sans: 1
+ */
 int cmp_san_patterns_match(const cmp_str_t *patterns, size_t n,
     const GENERAL_NAMES *sans);
+
+/*
+ * Expands the placeholders of a subject or SAN pattern; whatever has a
+ * meaning in a pattern is escaped in the value, so that a value can never
+ * widen it.  CMP_DECLINED when a placeholder has no single, not empty and
+ * printable value in from: nothing may match then.  CMP_ERROR: out of memory.
+ */
+int cmp_pattern_expand(const cmp_str_t *pattern, const X509_NAME *from,
+    cmp_pool_t *pool, cmp_str_t *out);
+
+/*
+ * One SAN word or pattern into a rule that borrows the word; placeholders are
+ * an error unless allowed.  CMP_OK, or CMP_ERROR with a message in err.
+ */
+int cmp_san_rule_parse(const cmp_str_t *word, int placeholders,
+    cmp_san_rule_t *rule, char *err, size_t size);
+
+/* 1 when the name, whose syntax was checked, matches the rule; else 0 */
+int cmp_san_rule_match(const cmp_san_rule_t *rule, const GENERAL_NAME *name);
 
 
 /*
  * Checks any public key before a signature by it is verified or a
  * certificate for it is issued: decodable, known algorithm, RSA 2048 to 8192
- * bits with an odd exponent of at least 65537 and no known-weak modulus
- * (small factors, ROCA), EC on a named curve with the point on it, no
- * explicit parameters (protocol 1 and 5).
+ * bits with an odd exponent of 65537 to 64 bits and no known-weak modulus
+ * (small factors, ROCA, close primes), EC on a named curve with the point on
+ * it and not compressed, no explicit parameters (protocol 1 and 5).  A key
+ * has one encoding, so that its hash names it; others are refused.
  * CMP_OK, CMP_DECLINED (KEY, KEY_ALG_UNKNOWN), CMP_ERROR.
  */
 int cmp_key_check(X509_PUBKEY *key, cmp_refusal_t *refusal);
 
-/* besides: is it a key that the profile allows?  KEY_ALG if not */
+/*
+ * Besides, for a key that cmp_key_check() has passed: is it one that the
+ * profile allows?  KEY_ALG if not.
+ */
 int cmp_profile_check_key(const cmp_profile_t *profile, X509_PUBKEY *key,
     cmp_refusal_t *refusal);
 

@@ -27,22 +27,28 @@ UNIT_OBJS = $(patsubst t/core/%.c,$(OUT)/t/%.o,$(UNIT_REST))
 
 $(OUT)/core/%.o: src/core/%.c build/core.mk
 	@mkdir -p $(@D)
-	$(CC) $(CORE_CFLAGS) -c -o $@ $<
+	@$(CC) $(CORE_CFLAGS) -c -o $@ $<
 
 $(OUT)/t/%.o: t/core/%.c build/core.mk
 	@mkdir -p $(@D)
-	$(CC) $(CORE_CFLAGS) -c -o $@ $<
+	@$(CC) $(CORE_CFLAGS) -c -o $@ $<
 
 $(OUT)/core/libcmp.a: $(CORE_OBJS)
 	@mkdir -p $(@D)
 	@rm -f $@
-	ar rcs $@ $^
+	@ar rcs $@ $^
 
-$(UNIT_PROGS): $(OUT)/t/%: $(OUT)/t/%.o $(UNIT_OBJS) $(OUT)/core/libcmp.a
-	$(CC) $(CORE_CFLAGS) -o $@ $^ -lcmocka $(CORE_LIBS)
+$(OUT)/t/libunit.a: $(UNIT_OBJS)
+	@mkdir -p $(@D)
+	@rm -f $@
+	@ar rcs $@ $^
+
+$(UNIT_PROGS): $(OUT)/t/%: $(OUT)/t/%.o $(OUT)/t/libunit.a \
+                          $(OUT)/core/libcmp.a
+	@$(CC) $(CORE_CFLAGS) -o $@ $^ -lcmocka $(CORE_LIBS)
 
 $(OUT)/cmpctl-seal: sql/cmpctl_seal.c $(OUT)/core/libcmp.a build/core.mk
-	$(CC) $(CORE_CFLAGS) -o $@ $< $(OUT)/core/libcmp.a $(CORE_LIBS)
+	@$(CC) $(CORE_CFLAGS) -o $@ $< $(OUT)/core/libcmp.a $(CORE_LIBS)
 
 unit-build: $(UNIT_PROGS)
 

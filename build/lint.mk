@@ -1,4 +1,4 @@
 # Copyright (C) ngx_http_cmp_module contributors
 
-lint: ## style, static analysis, direction of includes, exported symbols
+lint: build ## style, static analysis, direction of includes, exported symbols
 	@build/lint.sh $(OUT)

@@ -29,6 +29,39 @@ typedef enum {
 } cmp_mac_e;
 
 
+/* a digest that a MAC or a signature may use */
+
+typedef enum {
+    CMP_DIGEST_SHA1 = 1,                /* MACs only */
+    CMP_DIGEST_SHA2,
+    CMP_DIGEST_SHA3
+} cmp_digest_family_e;
+
+
+typedef struct {
+    int                     nid;
+    int                     hmac;       /* NID of the HMAC with it */
+    int                     family;     /* cmp_digest_family_e */
+    const EVP_MD           *(*md)(void);
+} cmp_digest_t;
+
+
+typedef struct {
+    const EVP_MD           *md;         /* NULL: the algorithm has its own */
+    int                     key_type;   /* NID of the key's algorithm */
+    int                     pss_salt;   /* in octets; -1: not RSA-PSS */
+} cmp_signature_t;
+
+
+/* what a MAC may cost and use */
+
+typedef struct {
+    long                    max_iterations;
+    unsigned                sha1:1;     /* SHA-1 is accepted */
+    unsigned                strict:1;   /* SHA-2 only (RFC 9483) */
+} cmp_mac_conf_t;
+
+
 /* how a request is protected */
 
 typedef struct {
@@ -44,10 +77,9 @@ typedef struct {
     cmp_str_t               salt;
     size_t                  key_len;    /* PBKDF2; 0: the MAC's own */
     cmp_str_t               key;        /* derived; empty: not yet */
+    cmp_str_t               secret;     /* that the key was derived from */
 
-    /* signature */
-    const EVP_MD           *sign_md;    /* NULL: the algorithm has its own */
-    int                     key_type;   /* EVP_PKEY_* that it asks for */
+    cmp_signature_t         signature;
 } cmp_protect_t;
 
 
@@ -85,6 +117,53 @@ int cmp_protect_mac(const cmp_protect_t *request, int fresh,
     cmp_pki_message_t *answer, cmp_pool_t *pool);
 int cmp_protect_sign(const cmp_ca_t *ca, cmp_pki_message_t *answer,
     cmp_pool_t *pool);
+
+
+/*
+ * The parts that proof of possession needs too.
+ *
+ * The digest by its own NID, or by that of the HMAC; NULL: not supported.
+ */
+const cmp_digest_t *cmp_digest_find(int nid);
+const cmp_digest_t *cmp_digest_find_hmac(int nid);
+
+/* 1 when the parameters of an AlgorithmIdentifier are absent or NULL */
+int cmp_alg_no_parameters(const X509_ALGOR *alg);
+
+/*
+ * The MAC fields of an AlgorithmIdentifier of PasswordBasedMac or PBMAC1,
+ * nothing is derived: PROTECTION_ALG, MAC_COST.
+ */
+int cmp_mac_parse(const cmp_mac_conf_t *conf, const X509_ALGOR *alg,
+    cmp_pool_t *pool, cmp_protect_t *mac, cmp_refusal_t *refusal);
+
+/*
+ * The MAC of data into out (EVP_MAX_MD_SIZE octets); the key is derived from
+ * the secret unless it was already.  CMP_OK or CMP_ERROR.
+ */
+int cmp_mac_compute(cmp_protect_t *mac, const cmp_str_t *secret,
+    const cmp_str_t *data, cmp_pool_t *pool, unsigned char *out, size_t *len);
+
+/*
+ * 1 when value is the MAC in mac[len], compared in constant time, 0 otherwise
+ */
+int cmp_mac_equal(const ASN1_BIT_STRING *value, const unsigned char *mac,
+    size_t len);
+
+/*
+ * Is it a signature algorithm that we verify, with parameters as they should
+ * be?  CMP_DECLINED with the given code if not.
+ */
+int cmp_signature_parse(const X509_ALGOR *alg, int strict, cmp_refuse_e code,
+    cmp_signature_t *signature, cmp_refusal_t *refusal);
+
+/*
+ * Verifies value over data; CMP_DECLINED with the given code when it is wrong
+ * or when the key, which cmp_key_check() has passed, is of another kind.
+ */
+int cmp_signature_verify(const cmp_signature_t *signature, X509_PUBKEY *key,
+    const ASN1_BIT_STRING *value, const cmp_str_t *data, cmp_refuse_e code,
+    cmp_refusal_t *refusal);
 
 
 #endif /* _CMP_PROTECT_H_INCLUDED_ */

@@ -174,8 +174,6 @@ worker_processes 2;
 pid $n/nginx.pid;
 error_log $n/error.log info;
 
-thread_pool cmp threads=2 max_queue=1024;
-
 events {
     worker_connections 512;
 }
@@ -196,8 +194,8 @@ http {
 
     # where certificates, transactions and shared secrets are kept
 
-    cmp_store       "$server_conninfo" connections=4 timeout=5s;
-    cmp_secret_key  $dir/pki/seal.key;
+    cmp_store "$server_conninfo"
+              key=$dir/pki/seal.key connections=4 timeout=5s;
 
     # what may be issued
 

@@ -34,7 +34,7 @@ package CMPTest;
 #
 # What every block gets:
 #
-#     - the module is loaded, a thread pool "cmp" of 2 threads is there
+#     - the module is loaded
 #     - `http_config`, when the block has none: default_http_config()
 #     - `config`, when the block has none: default_config()
 #     - a check that there is no [alert] and no [emerg] in the error log, also
@@ -342,10 +342,6 @@ sub prepare_block {
 
     if ($ENV{TEST_CMP_MODULE}) {
         $add .= "load_module $ENV{TEST_CMP_MODULE};\n";
-    }
-
-    if ($main !~ /thread_pool\s+cmp\s/) {
-        $add .= "thread_pool cmp threads=2 max_queue=1024;\n";
     }
 
     $add .= "env $_;\n" for qw(ASAN_OPTIONS LSAN_OPTIONS UBSAN_OPTIONS);
@@ -762,8 +758,7 @@ sub default_http_config {
            . '    trusted_crl ' . pki('vendor.crl') . ";\n";
 
     return <<"_EOC_";
-cmp_store "${\conninfo()}" $with{store};
-cmp_secret_key ${\seal_key()};
+cmp_store "${\conninfo()}" key=${\seal_key()} $with{store};
 
 cmp_profile device {
     validity        30d;

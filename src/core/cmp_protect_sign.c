@@ -1,0 +1,440 @@
+
+/*
+ * Copyright (C) ngx_http_cmp_module contributors
+ *
+ * Signatures (RFC 9810, 5.1.3.3; RFC 9481, 3).
+ */
+
+
+#include <cmp_protect.h>
+#include <cmp_oid.h>
+
+#include <string.h>
+
+#include <openssl/asn1t.h>
+#include <openssl/evp.h>
+#include <openssl/objects.h>
+#include <openssl/rsa.h>
+
+
+/* what a key of 8192 bits has room for, and more than any digest needs */
+
+#define CMP_MAX_PSS_SALT  1024
+
+
+static int cmp_signature_is_pure(const ASN1_OBJECT *oid);
+static int cmp_signature_pss(const X509_ALGOR *alg,
+    cmp_signature_t *signature);
+static const cmp_digest_t *cmp_signature_mgf1(const X509_ALGOR *alg);
+static const cmp_digest_t *cmp_signature_digest(const X509_ALGOR *alg);
+static int cmp_signature_fits(const cmp_signature_t *signature,
+    X509_PUBKEY *key);
+static int cmp_signature_set_pss(const cmp_signature_t *signature,
+    EVP_PKEY_CTX *pctx);
+
+
+/*
+ * Algorithms with a digest of their own, whose OID is that of the key as
+ * well.  Where libcrypto does not know one, it has no NID and is refused.
+ */
+
+static const char  *cmp_signature_pure[] = {
+    "1.3.101.112",                      /* Ed25519 */
+    "1.3.101.113",                      /* Ed448 */
+    "2.16.840.1.101.3.4.3.17",          /* ML-DSA-44 */
+    "2.16.840.1.101.3.4.3.18",          /* ML-DSA-65 */
+    "2.16.840.1.101.3.4.3.19",          /* ML-DSA-87 */
+    "2.16.840.1.101.3.4.3.20",          /* SLH-DSA-SHA2-128s */
+    "2.16.840.1.101.3.4.3.21",          /* SLH-DSA-SHA2-128f */
+    "2.16.840.1.101.3.4.3.22",          /* SLH-DSA-SHA2-192s */
+    "2.16.840.1.101.3.4.3.23",          /* SLH-DSA-SHA2-192f */
+    "2.16.840.1.101.3.4.3.24",          /* SLH-DSA-SHA2-256s */
+    "2.16.840.1.101.3.4.3.25",          /* SLH-DSA-SHA2-256f */
+    "2.16.840.1.101.3.4.3.26",          /* SLH-DSA-SHAKE-128s */
+    "2.16.840.1.101.3.4.3.27",          /* SLH-DSA-SHAKE-128f */
+    "2.16.840.1.101.3.4.3.28",          /* SLH-DSA-SHAKE-192s */
+    "2.16.840.1.101.3.4.3.29",          /* SLH-DSA-SHAKE-192f */
+    "2.16.840.1.101.3.4.3.30",          /* SLH-DSA-SHAKE-256s */
+    "2.16.840.1.101.3.4.3.31",          /* SLH-DSA-SHAKE-256f */
+    NULL
+};
+
+
+int
+cmp_signature_parse(const X509_ALGOR *alg, int strict, cmp_refuse_e code,
+    cmp_signature_t *signature, cmp_refusal_t *refusal)
+{
+    int                  nid, md, key, type;
+    char                 name[80];
+    const ASN1_OBJECT   *oid;
+    const cmp_digest_t  *digest;
+
+    X509_ALGOR_get0(&oid, &type, NULL, alg);
+
+    nid = OBJ_obj2nid(oid);
+
+    signature->md = NULL;
+    signature->key_type = nid;
+    signature->pss_salt = -1;
+
+    if (nid == NID_undef) {
+        goto refused;
+    }
+
+    if (nid == NID_rsassaPss) {
+        if (cmp_signature_pss(alg, signature) == CMP_OK) {
+            return CMP_OK;
+        }
+
+        return cmp_refuse(refusal, code,
+                          "the parameters of RSASSA-PSS are not acceptable");
+    }
+
+    if (cmp_signature_is_pure(oid) != 0) {
+        if (type == V_ASN1_UNDEF) {
+            return CMP_OK;
+        }
+
+        goto refused;
+    }
+
+    if (OBJ_find_sigid_algs(nid, &md, &key) != 1) {
+        goto refused;
+    }
+
+    digest = cmp_digest_find(md);
+
+    if (digest == NULL || digest->family == CMP_DIGEST_SHA1) {
+        goto refused;
+    }
+
+    signature->md = digest->md();
+    signature->key_type = key;
+
+    /* RFC 9481: NULL for RSA, absent for ECDSA; clients confuse the two */
+
+    if (cmp_alg_no_parameters(alg) == 0) {
+        goto refused;
+    }
+
+    if (key == NID_rsaEncryption
+        && (strict == 0 || type == V_ASN1_NULL))
+    {
+        return CMP_OK;
+    }
+
+    if (key == NID_X9_62_id_ecPublicKey
+        && (strict == 0 || type == V_ASN1_UNDEF))
+    {
+        return CMP_OK;
+    }
+
+refused:
+
+    (void) OBJ_obj2txt(name, sizeof(name), oid, 1);
+    cmp_crypto_error(NULL, 0);
+
+    return cmp_refuse(refusal, code, "signature algorithm %s", name);
+}
+
+
+static int
+cmp_signature_is_pure(const ASN1_OBJECT *oid)
+{
+    char         name[80];
+    const char **p;
+
+    if (OBJ_obj2txt(name, sizeof(name), oid, 1) <= 0) {
+        cmp_crypto_error(NULL, 0);
+        return 0;
+    }
+
+    for (p = cmp_signature_pure; *p != NULL; p++) {
+        if (strcmp(*p, name) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/*
+ * RFC 4055, 3.1: SHA-1 is the default of both digests, so they must be there;
+ * one digest serves for the message and for MGF1.
+ */
+
+static int
+cmp_signature_pss(const X509_ALGOR *alg, cmp_signature_t *signature)
+{
+    int                  rc, type;
+    int64_t              salt, trailer;
+    const void          *value;
+    RSA_PSS_PARAMS      *pss;
+    const ASN1_STRING   *der;
+    const cmp_digest_t  *digest, *mgf1;
+
+    X509_ALGOR_get0(NULL, &type, &value, alg);
+
+    if (type != V_ASN1_SEQUENCE) {
+        return CMP_DECLINED;
+    }
+
+    der = value;
+
+    pss = cmp_asn1_decode(RSA_PSS_PARAMS, ASN1_STRING_get0_data(der),
+                          (size_t) ASN1_STRING_length(der));
+    if (pss == NULL) {
+        return CMP_DECLINED;
+    }
+
+    rc = CMP_DECLINED;
+    salt = 20;
+    trailer = 1;
+
+    digest = cmp_signature_digest(pss->hashAlgorithm);
+    mgf1 = cmp_signature_mgf1(pss->maskGenAlgorithm);
+
+    if (digest == NULL || digest != mgf1) {
+        goto done;
+    }
+
+    if (pss->saltLength != NULL
+        && ASN1_INTEGER_get_int64(&salt, pss->saltLength) != 1)
+    {
+        goto done;
+    }
+
+    if (pss->trailerField != NULL
+        && ASN1_INTEGER_get_int64(&trailer, pss->trailerField) != 1)
+    {
+        goto done;
+    }
+
+    if (salt < 0 || salt > CMP_MAX_PSS_SALT || trailer != 1) {
+        goto done;
+    }
+
+    signature->md = digest->md();
+    signature->pss_salt = (int) salt;
+
+    rc = CMP_OK;
+
+done:
+
+    cmp_asn1_free(RSA_PSS_PARAMS, pss);
+    cmp_crypto_error(NULL, 0);
+
+    return rc;
+}
+
+
+static const cmp_digest_t *
+cmp_signature_mgf1(const X509_ALGOR *alg)
+{
+    int                  type;
+    const void          *value;
+    X509_ALGOR          *hash;
+    const ASN1_OBJECT   *oid;
+    const ASN1_STRING   *der;
+    const cmp_digest_t  *digest;
+
+    if (alg == NULL) {
+        return NULL;
+    }
+
+    X509_ALGOR_get0(&oid, &type, &value, alg);
+
+    if (OBJ_obj2nid(oid) != NID_mgf1 || type != V_ASN1_SEQUENCE) {
+        return NULL;
+    }
+
+    der = value;
+
+    hash = cmp_asn1_decode(X509_ALGOR, ASN1_STRING_get0_data(der),
+                           (size_t) ASN1_STRING_length(der));
+    if (hash == NULL) {
+        return NULL;
+    }
+
+    digest = cmp_signature_digest(hash);
+
+    X509_ALGOR_free(hash);
+
+    return digest;
+}
+
+
+static const cmp_digest_t *
+cmp_signature_digest(const X509_ALGOR *alg)
+{
+    const ASN1_OBJECT   *oid;
+    const cmp_digest_t  *digest;
+
+    if (alg == NULL || cmp_alg_no_parameters(alg) == 0) {
+        return NULL;
+    }
+
+    X509_ALGOR_get0(&oid, NULL, NULL, alg);
+
+    digest = cmp_digest_find(OBJ_obj2nid(oid));
+
+    if (digest == NULL || digest->family == CMP_DIGEST_SHA1) {
+        return NULL;
+    }
+
+    return digest;
+}
+
+
+int
+cmp_signature_verify(const cmp_signature_t *signature, X509_PUBKEY *key,
+    const ASN1_BIT_STRING *value, const cmp_str_t *data, cmp_refuse_e code,
+    cmp_refusal_t *refusal)
+{
+    int            rc;
+    EVP_PKEY      *pkey;
+    EVP_MD_CTX    *ctx;
+    EVP_PKEY_CTX  *pctx;
+
+    if (cmp_signature_fits(signature, key) == 0) {
+        return cmp_refuse(refusal, code,
+                          "the key is not one for the signature algorithm");
+    }
+
+    if (cmp_asn1_is_octets(value) == 0) {
+        return cmp_refuse(refusal, code, NULL);
+    }
+
+    pkey = X509_PUBKEY_get0(key);
+    if (pkey == NULL) {
+        return cmp_refuse_crypto(refusal, code);
+    }
+
+    ctx = EVP_MD_CTX_new();
+    if (ctx == NULL) {
+        cmp_crypto_error(NULL, 0);
+        return CMP_ERROR;
+    }
+
+    rc = CMP_DECLINED;
+
+    if (EVP_DigestVerifyInit(ctx, &pctx, signature->md, NULL, pkey) == 1
+        && cmp_signature_set_pss(signature, pctx) == CMP_OK
+        && EVP_DigestVerify(ctx, ASN1_STRING_get0_data(value),
+                            (size_t) ASN1_STRING_length(value),
+                            data->data, data->len)
+           == 1)
+    {
+        rc = CMP_OK;
+    }
+
+    EVP_MD_CTX_free(ctx);
+
+    if (rc != CMP_OK) {
+        return cmp_refuse_crypto(refusal, code);
+    }
+
+    return CMP_OK;
+}
+
+
+/* a key with the OID of plain RSA may sign PSS, one for PSS nothing else */
+
+static int
+cmp_signature_fits(const cmp_signature_t *signature, X509_PUBKEY *key)
+{
+    int           nid;
+    ASN1_OBJECT  *oid;
+
+    if (key == NULL || X509_PUBKEY_get0_param(&oid, NULL, NULL, NULL, key) != 1)
+    {
+        cmp_crypto_error(NULL, 0);
+        return 0;
+    }
+
+    nid = OBJ_obj2nid(oid);
+
+    if (nid == NID_undef) {
+        return 0;
+    }
+
+    if (nid == signature->key_type) {
+        return 1;
+    }
+
+    return signature->key_type == NID_rsassaPss && nid == NID_rsaEncryption;
+}
+
+
+static int
+cmp_signature_set_pss(const cmp_signature_t *signature, EVP_PKEY_CTX *pctx)
+{
+    if (signature->pss_salt < 0) {
+        return CMP_OK;
+    }
+
+    if (EVP_PKEY_CTX_set_rsa_padding(pctx, RSA_PKCS1_PSS_PADDING) <= 0
+        || EVP_PKEY_CTX_set_rsa_mgf1_md(pctx, signature->md) <= 0
+        || EVP_PKEY_CTX_set_rsa_pss_saltlen(pctx, signature->pss_salt) <= 0)
+    {
+        return CMP_DECLINED;
+    }
+
+    return CMP_OK;
+}
+
+
+int
+cmp_protect_sign(const cmp_ca_t *ca, cmp_pki_message_t *answer,
+    cmp_pool_t *pool)
+{
+    int                    rc;
+    EVP_PKEY              *key;
+    EVP_MD_CTX            *ctx;
+    const EVP_MD          *md;
+    cmp_protected_part_t   part;
+
+    (void) pool;
+
+    key = (ca->response_key != NULL) ? ca->response_key : ca->key;
+
+    if (cmp_sign_md(key, &md) != CMP_OK) {
+        return CMP_ERROR;
+    }
+
+    ctx = cmp_sign_ctx(key, md);
+    if (ctx == NULL) {
+        return CMP_ERROR;
+    }
+
+    if (answer->header->protection_alg == NULL) {
+        answer->header->protection_alg = X509_ALGOR_new();
+    }
+
+    if (answer->protection == NULL) {
+        answer->protection = ASN1_BIT_STRING_new();
+    }
+
+    part.header = answer->header;
+    part.body = answer->body;
+
+    rc = CMP_ERROR;
+
+    /* sets the algorithm in the header before it encodes the part */
+
+    if (answer->header->protection_alg != NULL
+        && answer->protection != NULL
+        && ASN1_item_sign_ctx(ASN1_ITEM_rptr(cmp_protected_part_t),
+                              answer->header->protection_alg, NULL,
+                              answer->protection, &part, ctx)
+           > 0)
+    {
+        rc = CMP_OK;
+    }
+
+    EVP_MD_CTX_free(ctx);
+    cmp_crypto_error(NULL, 0);
+
+    return rc;
+}

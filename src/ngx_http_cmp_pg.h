@@ -1,6 +1,6 @@
 
 /*
- * Copyright (C) 2026 the ngx_http_cmp_module authors
+ * Copyright (C) ngx_http_cmp_module contributors
  */
 
 
@@ -47,10 +47,11 @@ typedef enum {
  * structure may be submitted again.
  *
  * send() queues the statements with PQsendQueryPrepared(); the pool adds the
- * sync and flushes.  libpq copies the parameters.  An error drops the
- * connection, and the operation ends as UNAVAILABLE.  It may be called again
- * for another connection as long as nothing can have been committed, so it
- * forgets whatever result() has collected.
+ * sync and flushes.  libpq copies the parameters.  With an error nothing is
+ * committed, and the operation ends as UNAVAILABLE (the connection is dropped
+ * if a statement was queued already).  It may be called again for another
+ * connection as long as nothing can have been committed, so it forgets
+ * whatever result() has collected.
  *
  * result() gets every PGRES_TUPLES_OK and PGRES_COMMAND_OK of the pipeline in
  * order, borrowed: it is freed after the call.  With NGX_ERROR the rest is
@@ -135,10 +136,13 @@ struct ngx_http_cmp_pg_store_s {
 
     /* configuration */
 
-    ngx_str_t                  name;         /* for the log: file and line */
-    const char               **keywords;     /* for PQconnectStartParams() */
+    u_char                    *file;         /* where it is configured */
+    ngx_uint_t                 line;
+
+    /* for PQconnectStartParams(): the first three are of the host */
+    const char               **keywords;
     const char               **values;
-    ngx_uint_t                 nparams;
+
     ngx_array_t                hosts;        /* ngx_http_cmp_pg_host_t */
     ngx_uint_t                 connections;
     ngx_uint_t                 queue_max;
@@ -156,10 +160,11 @@ struct ngx_http_cmp_pg_store_s {
     ngx_event_t                retry;
     ngx_uint_t                 attempt;      /* rotates hosts and addresses */
     ngx_uint_t                 failures;     /* in a row */
-    ngx_uint_t                 generation;
+    ngx_uint_t                 generation;   /* older connections are stale */
     ngx_msec_t                 renewed;
+    uint32_t                   complaint;    /* hash of the last in the log */
 
-    unsigned                   down:1;       /* said so in the log */
+    unsigned                   down:1;       /* no host could be reached */
     unsigned                   closing:1;
 };
 

@@ -50,8 +50,8 @@ typedef struct {
  *                                  escaped '*' and matches no other rule
  *     ip:10.0.0.0/8                an address or a network
  *     email:*@example.org          '*' does not match '@'
- *     uri:https://*.example.org/*  a '*' at the end matches any rest, others
- *                                  stop at ":", "/", "?", "#", "@"
+ *     uri:urn:dev:*                a '*' at the end matches any rest, others
+ *                                  do not match any of ":/?#@"
  *     dirname:CN=*,O=Example       a subject pattern, see below
  *     rid:1.3.6.1.4.1.99999.*
  *     othername:1.3.6.1.5.5.7.8.4  any value; with a second ":" and a pattern
@@ -191,7 +191,9 @@ int cmp_san_patterns_match(const cmp_str_t *patterns, size_t n,
  * Expands the placeholders of a subject or SAN pattern; whatever has a
  * meaning in a pattern is escaped in the value, so that a value can never
  * widen it.  CMP_DECLINED when a placeholder has no single, not empty and
- * printable value in from: nothing may match then.  CMP_ERROR: out of memory.
+ * printable value in from, or one that could change the kind of name (dns:
+ * "*", email: "@", uri: ":/?#@"): nothing may match then.  CMP_ERROR: out of
+ * memory.
  */
 int cmp_pattern_expand(const cmp_str_t *pattern, const X509_NAME *from,
     cmp_pool_t *pool, cmp_str_t *out);

@@ -63,7 +63,7 @@ deps: ## installs the Debian packages that build and demo need
 
 deps-check: ## installs what the tests need besides
 	@build/deps.sh $(PACKAGES) $(CHECK_PACKAGES)
-	@$(MAKE) $(DEPS)/perl5/Test/Nginx.pm
+	@$(MAKE) -s $(DEPS)/perl5/Test/Nginx.pm
 
 $(DEPS)/perl5/Test/Nginx.pm:
 	@build/fetch.sh test-nginx $(DEPS)

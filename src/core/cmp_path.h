@@ -31,8 +31,9 @@ typedef struct {
     const cmp_certificate_t   *record;    /* own certificates, and RAs among
                                              them; else NULL */
     const cmp_scope_t         *scope;     /* vendor, listed RA; else NULL */
-    STACK_OF(X509)            *path;      /* vendor: verified path; freed with
-                                             the pool */
+    STACK_OF(X509)            *path;      /* vendor: verified path; listed RA:
+                                             itself and its issuer, if known;
+                                             else NULL; freed with the pool */
 } cmp_signer_t;
 
 

@@ -51,6 +51,10 @@ typedef struct {
     cmp_random_pt         random;
     void                 *random_data;
     unsigned              sign_refusals:1;  /* before authentication */
+
+    /* is this the subject of another CA of this server?  May be NULL */
+    int                 (*other_ca)(void *data, const X509_NAME *name);
+    void                 *other_ca_data;
 } cmp_exchange_conf_t;
 
 

@@ -1,0 +1,997 @@
+
+/*
+ * Copyright (C) ngx_http_cmp_module contributors
+ *
+ * One certificate request: what it asks for, who may ask for that, and the
+ * certificate (RFC 9810, 5.3.1 to 5.3.6; RFC 4211).
+ */
+
+
+#include <cmp_exchange_local.h>
+
+#include <openssl/err.h>
+
+
+static int cmp_request_check(cmp_exchange_t *ex, cmp_request_t *req,
+    cmp_refusal_t *refusal);
+static int cmp_request_controls(cmp_exchange_t *ex, cmp_request_t *req,
+    cmp_refusal_t *refusal);
+static int cmp_request_attributes(cmp_request_t *req, cmp_refusal_t *refusal);
+static int cmp_request_template(cmp_exchange_t *ex, cmp_request_t *req,
+    cmp_refusal_t *refusal);
+static int cmp_request_issuer(cmp_exchange_t *ex, const X509_NAME *issuer,
+    cmp_refusal_t *refusal);
+static int cmp_request_target(cmp_exchange_t *ex, cmp_request_t *req,
+    cmp_refusal_t *refusal);
+static int cmp_request_successor(cmp_exchange_t *ex, cmp_request_t *req,
+    cmp_refusal_t *refusal);
+static int cmp_request_pop(cmp_exchange_t *ex, cmp_request_t *req,
+    cmp_refusal_t *refusal);
+static int cmp_request_prepare(cmp_exchange_t *ex, cmp_request_t *req,
+    cmp_refusal_t *refusal);
+static int cmp_request_keep_names(cmp_exchange_t *ex, cmp_request_t *req,
+    cmp_issue_request_t *issue);
+static int cmp_request_authorise(cmp_exchange_t *ex, cmp_request_t *req,
+    cmp_refusal_t *refusal);
+static int cmp_request_own_names(cmp_exchange_t *ex, cmp_request_t *req,
+    X509 *own, cmp_refusal_t *refusal);
+static int cmp_request_scope(cmp_exchange_t *ex, cmp_request_t *req,
+    const cmp_scope_t *scope, cmp_refusal_t *refusal);
+static int cmp_request_key_reuse(cmp_exchange_t *ex, cmp_request_t *req,
+    cmp_refusal_t *refusal);
+static int cmp_request_issue(cmp_exchange_t *ex, cmp_request_t *req);
+static int cmp_request_allowed(const cmp_exchange_t *ex,
+    const cmp_profile_t *profile);
+static const cmp_profile_t *cmp_request_default(const cmp_exchange_t *ex);
+
+
+/* --- which profile --- */
+
+int
+cmp_exchange_select_profiles(cmp_exchange_t *ex, cmp_refusal_t *refusal)
+{
+    size_t                      i;
+    cmp_str_t                   name, *uri;
+    const ASN1_TYPE            *value;
+    cmp_pki_free_text_t        *names;
+    cmp_info_type_and_value_t  *info;
+
+    names = NULL;
+    uri = (cmp_str_t *) &ex->conf->profile;
+    info = cmp_msg_general_info(&ex->msg, &cmp_oid_it_cert_profile);
+
+    if (info != NULL) {
+        value = info->info_value;
+
+        if (value != NULL && value->type == V_ASN1_SEQUENCE) {
+            names = cmp_asn1_decode(cmp_pki_free_text_t,
+                                    value->value.sequence->data,
+                                    value->value.sequence->length);
+        }
+
+        if (names == NULL) {
+            return cmp_refuse(refusal, CMP_REFUSE_CERT_PROFILE,
+                              "its value cannot be decoded");
+        }
+
+        if (cmp_asn1_pool_item(ex->work, ASN1_ITEM_rptr(cmp_pki_free_text_t),
+                               names)
+            != CMP_OK)
+        {
+            return CMP_ERROR;
+        }
+
+        if (sk_ASN1_UTF8STRING_num(names) == 0
+            || (size_t) sk_ASN1_UTF8STRING_num(names) > ex->nrequests)
+        {
+            return cmp_refuse(refusal, CMP_REFUSE_CERT_PROFILE,
+                              "the number of names");
+        }
+    }
+
+    for (i = 0; i < ex->nrequests; i++) {
+
+        name.len = 0;
+        name.data = NULL;
+
+        if (names != NULL && (int) i < sk_ASN1_UTF8STRING_num(names)) {
+            name = cmp_octets(sk_ASN1_UTF8STRING_value(names, (int) i));
+        }
+
+        if (name.len != 0 && uri->len != 0 && !cmp_str_equal(&name, uri)) {
+            return cmp_refuse(refusal, CMP_REFUSE_CERT_PROFILE,
+                              "it differs from the profile in the URI");
+        }
+
+        if (name.len == 0) {
+            name = *uri;
+        }
+
+        ex->requests[i].profile = (name.len != 0)
+                                  ? cmp_ca_profile(ex->ca, &name)
+                                  : cmp_request_default(ex);
+
+        if (ex->requests[i].profile == NULL
+            || cmp_request_allowed(ex, ex->requests[i].profile) == 0)
+        {
+            return cmp_refuse(refusal, CMP_REFUSE_PROFILE_NOT_ALLOWED, NULL);
+        }
+    }
+
+    ex->info.profile = ex->requests[0].profile->name;
+
+    return CMP_OK;
+}
+
+
+/* the names a requester may choose among; none: the default of the CA */
+
+static void
+cmp_request_profiles(const cmp_exchange_t *ex, const cmp_str_t **names,
+    size_t *n)
+{
+    *names = NULL;
+    *n = 0;
+
+    if (ex->credential != NULL) {
+        *names = ex->credential->profiles;
+        *n = ex->credential->nprofiles;
+
+    } else if (ex->signer.kind == CMP_SIGNER_OWN) {
+        *names = &ex->signer.record->profile;
+        *n = 1;
+
+    } else if (ex->signer.scope != NULL) {
+        *names = ex->signer.scope->profiles;
+        *n = ex->signer.scope->nprofiles;
+    }
+}
+
+
+static const cmp_profile_t *
+cmp_request_default(const cmp_exchange_t *ex)
+{
+    size_t            n;
+    cmp_str_t         none;
+    const cmp_str_t  *names;
+
+    cmp_request_profiles(ex, &names, &n);
+
+    none.len = 0;
+    none.data = NULL;
+
+    return cmp_ca_profile(ex->ca, n != 0 ? &names[0] : &none);
+}
+
+
+static int
+cmp_request_allowed(const cmp_exchange_t *ex, const cmp_profile_t *profile)
+{
+    size_t            i, n;
+    const cmp_str_t  *names;
+
+    cmp_request_profiles(ex, &names, &n);
+
+    if (n == 0) {
+        return profile == cmp_request_default(ex);
+    }
+
+    for (i = 0; i < n; i++) {
+
+        if (cmp_str_equal(&names[i], &profile->name)) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* --- the request --- */
+
+/*
+ * Leaves the status and the refusal, or the certificate, in req.  CMP_OK;
+ * CMP_DECLINED when the message as a whole is to be answered by an error;
+ * CMP_ERROR.
+ */
+
+int
+cmp_request_decide(cmp_exchange_t *ex, cmp_request_t *req)
+{
+    int  rc;
+
+    memset(&req->issue, 0, sizeof(cmp_issue_t));
+    memset(&req->refusal, 0, sizeof(cmp_refusal_t));
+
+    req->target = NULL;
+    req->target_cert = NULL;
+    req->displaced = NULL;
+    req->known_key = NULL;
+    req->status = CMP_STATUS_REJECTION;
+
+    rc = cmp_request_check(ex, req, &req->refusal);
+
+    if (rc == CMP_DECLINED) {
+
+        req->issue.cert = NULL;
+
+        return (req->p10 != NULL
+                && req->refusal.code == CMP_REFUSE_KEY_ALG_UNKNOWN)
+               ? CMP_DECLINED : CMP_OK;
+    }
+
+    if (rc != CMP_OK) {
+        return rc;
+    }
+
+    req->status = req->issue.modified ? CMP_STATUS_GRANTED_WITH_MODS
+                                      : CMP_STATUS_ACCEPTED;
+
+    return cmp_request_issue(ex, req);
+}
+
+
+static int
+cmp_request_check(cmp_exchange_t *ex, cmp_request_t *req,
+    cmp_refusal_t *refusal)
+{
+    int     rc;
+    size_t  i;
+
+    static int (*checks[])(cmp_exchange_t *ex, cmp_request_t *req,
+        cmp_refusal_t *refusal) =
+    {
+        cmp_request_controls,
+        cmp_request_template,
+        cmp_request_target,
+        cmp_request_pop,
+        cmp_request_prepare,
+        cmp_request_authorise,
+        cmp_request_key_reuse
+    };
+
+    if (req->id_valid == 0
+        || (req->msg != NULL && ex->strict && req->id != 0))
+    {
+        return cmp_refuse(refusal, CMP_REFUSE_CERT_REQ_ID, NULL);
+    }
+
+    for (i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
+
+        rc = checks[i](ex, req, refusal);
+
+        if (rc != CMP_OK) {
+            return rc;
+        }
+    }
+
+    return CMP_OK;
+}
+
+
+static int
+cmp_request_controls(cmp_exchange_t *ex, cmp_request_t *req,
+    cmp_refusal_t *refusal)
+{
+    int                              i, old;
+    char                             name[80];
+    const cmp_controls_t            *controls;
+    cmp_attribute_type_and_value_t  *control;
+
+    if (req->p10 != NULL) {
+        return cmp_request_attributes(req, refusal);
+    }
+
+    old = 0;
+    controls = req->msg->cert_req->controls;
+
+    for (i = 0; i < sk_cmp_attribute_type_and_value_t_num(controls); i++) {
+
+        control = sk_cmp_attribute_type_and_value_t_value(controls, i);
+
+        if (ex->msg.type == CMP_BODY_KUR
+            && old == 0
+            && cmp_oid_equal(control->type, &cmp_oid_reg_ctrl_old_cert_id))
+        {
+            old = 1;
+
+            if (req->old_cert_id != NULL) {
+                continue;
+            }
+        }
+
+        return cmp_refuse(refusal, CMP_REFUSE_CONTROL, "%s",
+                          cmp_oid_name(control->type, name, sizeof(name)));
+    }
+
+    if (req->msg->reg_info != NULL) {
+        control = sk_cmp_attribute_type_and_value_t_value(req->msg->reg_info,
+                                                          0);
+
+        return cmp_refuse(refusal, CMP_REFUSE_REG_INFO, "%s",
+                          control != NULL
+                          ? cmp_oid_name(control->type, name, sizeof(name))
+                          : "it is empty");
+    }
+
+    return CMP_OK;
+}
+
+
+static int
+cmp_request_attributes(cmp_request_t *req, cmp_refusal_t *refusal)
+{
+    int             i, nid, found;
+    char            name[80];
+    ASN1_OBJECT    *object;
+
+    found = 0;
+
+    for (i = 0; i < X509_REQ_get_attr_count(req->p10); i++) {
+
+        object = X509_ATTRIBUTE_get0_object(X509_REQ_get_attr(req->p10, i));
+        nid = OBJ_obj2nid(object);
+
+        if ((nid == NID_ext_req || nid == NID_ms_ext_req) && found == 0) {
+            found = 1;
+            continue;
+        }
+
+        return cmp_refuse(refusal, CMP_REFUSE_CONTROL, "PKCS#10 attribute %s",
+                          cmp_oid_name(object, name, sizeof(name)));
+    }
+
+    if (found && req->extensions == NULL) {
+        return cmp_refuse(refusal, CMP_REFUSE_EXTENSION_VALUE, NULL);
+    }
+
+    return CMP_OK;
+}
+
+
+static int
+cmp_request_template(cmp_exchange_t *ex, cmp_request_t *req,
+    cmp_refusal_t *refusal)
+{
+    long                        version;
+    const cmp_cert_template_t  *tmpl;
+
+    tmpl = req->cert_template;
+
+    if (tmpl == NULL) {
+        return CMP_OK;
+    }
+
+    if (tmpl->version != NULL) {
+        version = ASN1_INTEGER_get(tmpl->version);
+        cmp_crypto_error(NULL, 0);
+
+        if (version != X509_VERSION_3) {
+            return cmp_refuse(refusal, CMP_REFUSE_TEMPLATE_VERSION, NULL);
+        }
+    }
+
+    if (tmpl->serial_number != NULL) {
+        return cmp_refuse(refusal, CMP_REFUSE_TEMPLATE_FIELD, "serialNumber");
+    }
+
+    if (tmpl->signing_alg != NULL) {
+        return cmp_refuse(refusal, CMP_REFUSE_TEMPLATE_FIELD, "signingAlg");
+    }
+
+    if (tmpl->issuer_uid != NULL || tmpl->subject_uid != NULL) {
+        return cmp_refuse(refusal, CMP_REFUSE_TEMPLATE_FIELD,
+                          "issuerUID or subjectUID");
+    }
+
+    return tmpl->issuer != NULL
+           ? cmp_request_issuer(ex, tmpl->issuer, refusal) : CMP_OK;
+}
+
+
+static int
+cmp_request_issuer(cmp_exchange_t *ex, const X509_NAME *issuer,
+    cmp_refusal_t *refusal)
+{
+    if (X509_NAME_entry_count(issuer) == 0
+        || X509_NAME_cmp(issuer, ex->ca->subject) == 0)
+    {
+        return CMP_OK;
+    }
+
+    /* clients copy it from the certificate that they sign with */
+
+    if (ex->strict == 0
+        && ex->signer.cert != NULL
+        && X509_NAME_cmp(issuer, X509_get_issuer_name(ex->signer.cert)) == 0)
+    {
+        return CMP_OK;
+    }
+
+    if (ex->conf->other_ca != NULL
+        && ex->conf->other_ca(ex->conf->other_ca_data, issuer))
+    {
+        return cmp_refuse(refusal, CMP_REFUSE_OTHER_CA, NULL);
+    }
+
+    return cmp_refuse(refusal, CMP_REFUSE_TEMPLATE_ISSUER, NULL);
+}
+
+
+/* kur: the certificate that is to be updated */
+
+static void
+cmp_request_free_cert(void *data)
+{
+    X509_free(data);
+}
+
+
+static int
+cmp_request_target(cmp_exchange_t *ex, cmp_request_t *req,
+    cmp_refusal_t *refusal)
+{
+    cmp_str_t             serial;
+    const GENERAL_NAME   *issuer;
+    const unsigned char  *p;
+
+    if (ex->msg.type != CMP_BODY_KUR) {
+        return CMP_OK;
+    }
+
+    if (req->old_cert_id != NULL) {
+        issuer = req->old_cert_id->issuer;
+        serial = cmp_serial_octets(req->old_cert_id->serial_number);
+
+        if (issuer->type != GEN_DIRNAME
+            || X509_NAME_cmp(issuer->d.directoryName, ex->ca->subject) != 0
+            || serial.len == 0)
+        {
+            return cmp_refuse(refusal, CMP_REFUSE_OLD_CERT_ID, NULL);
+        }
+
+        req->target = cmp_exchange_certificate(ex, &serial);
+
+    } else if (ex->signer.kind == CMP_SIGNER_OWN) {
+        req->target = ex->signer.record;
+    }
+
+    if (req->target == NULL
+        || (ex->signer.kind == CMP_SIGNER_OWN
+            && req->target != ex->signer.record))
+    {
+        return cmp_refuse(refusal, CMP_REFUSE_OLD_CERT_ID, NULL);
+    }
+
+    if (req->target->state == CMP_CERT_REVOKED
+        || req->target->state == CMP_CERT_HOLD)
+    {
+        return cmp_refuse(refusal, CMP_REFUSE_REVOKED, NULL);
+    }
+
+    if (req->target->state == CMP_CERT_UNCONFIRMED) {
+        return cmp_refuse(refusal, CMP_REFUSE_OLD_CERT_ID, "not confirmed");
+    }
+
+    p = req->target->der.data;
+    req->target_cert = d2i_X509(NULL, &p, (long) req->target->der.len);
+
+    if (req->target_cert == NULL
+        || cmp_pool_cleanup_add(ex->work, cmp_request_free_cert,
+                                req->target_cert)
+           != CMP_OK)
+    {
+        return CMP_ERROR;
+    }
+
+    return cmp_request_successor(ex, req, refusal);
+}
+
+
+/* a new kur takes the place of one whose certificate was never used */
+
+static int
+cmp_request_successor(cmp_exchange_t *ex, cmp_request_t *req,
+    cmp_refusal_t *refusal)
+{
+    size_t                    i;
+    const cmp_certificate_t  *successor;
+
+    for (i = 0; &ex->requests[i] != req; i++) {
+
+        if (ex->requests[i].target == req->target
+            && ex->requests[i].issue.cert != NULL)
+        {
+            return cmp_refuse(refusal, CMP_REFUSE_OLD_CERT_ID,
+                              "updated twice in one message");
+        }
+    }
+
+    if (req->target->successor.len == 0) {
+        return CMP_OK;
+    }
+
+    successor = cmp_exchange_certificate(ex, &req->target->successor);
+
+    if (successor == NULL) {
+        return CMP_ERROR;
+    }
+
+    if (successor->state == CMP_CERT_REVOKED && req->target->replaced == 0) {
+        return CMP_OK;
+    }
+
+    if (req->target->replaced && (ex->strict || req->target->retired)) {
+        return cmp_refuse(refusal, CMP_REFUSE_SIGNER_REPLACED, NULL);
+    }
+
+    if (ex->strict && successor->state == CMP_CERT_UNCONFIRMED) {
+        return cmp_refuse(refusal, CMP_REFUSE_SIGNER_BUSY, NULL);
+    }
+
+    if (successor->state != CMP_CERT_REVOKED) {
+        req->displaced = successor;
+    }
+
+    return CMP_OK;
+}
+
+
+static int
+cmp_request_pop(cmp_exchange_t *ex, cmp_request_t *req, cmp_refusal_t *refusal)
+{
+    int             rc;
+    cmp_pop_conf_t  conf;
+
+    if (req->key == NULL) {
+        return cmp_refuse(refusal, CMP_REFUSE_NO_KEY, NULL);
+    }
+
+    rc = cmp_key_check(req->key, refusal);
+
+    if (rc != CMP_OK) {
+        return rc;
+    }
+
+    if (req->p10 != NULL) {
+        return cmp_pop_check_p10(req->p10, refusal);
+    }
+
+    memset(&conf, 0, sizeof(cmp_pop_conf_t));
+
+    if (ex->credential != NULL) {
+        conf.secret = &ex->credential->secret;
+
+    } else {
+        conf.sender = X509_get_subject_name(ex->signer.cert);
+    }
+
+    conf.strict = ex->strict;
+    conf.sha1 = ex->ca->sha1;
+    conf.ra = (ex->signer.kind == CMP_SIGNER_RA);
+    conf.max_iterations = ex->ca->max_iterations;
+
+    return cmp_pop_check(&conf, req->msg, &req->der, ex->work, refusal);
+}
+
+
+static int
+cmp_request_prepare(cmp_exchange_t *ex, cmp_request_t *req,
+    cmp_refusal_t *refusal)
+{
+    int                         rc;
+    cmp_issue_request_t         issue;
+    const cmp_cert_template_t  *tmpl;
+
+    memset(&issue, 0, sizeof(cmp_issue_request_t));
+
+    issue.subject = req->subject;
+    issue.key = req->key;
+    issue.extensions = req->extensions;
+    issue.now = ex->conf->now;
+
+    tmpl = req->cert_template;
+
+    if (tmpl != NULL && tmpl->validity != NULL) {
+
+        if (tmpl->validity->not_before == NULL
+            && tmpl->validity->not_after == NULL)
+        {
+            return cmp_refuse(refusal, CMP_REFUSE_TEMPLATE, "empty validity");
+        }
+
+        issue.not_before = tmpl->validity->not_before;
+        issue.not_after = tmpl->validity->not_after;
+    }
+
+    if (req->target != NULL) {
+        rc = cmp_request_keep_names(ex, req, &issue);
+
+        if (rc != CMP_OK) {
+            return rc;
+        }
+    }
+
+    return cmp_issue_prepare(ex->ca, req->profile, &issue, ex->work,
+                             &req->issue, refusal);
+}
+
+
+static void
+cmp_request_free_extensions(void *data)
+{
+    sk_X509_EXTENSION_free(data);
+}
+
+
+/* what a kur leaves out stays as it was (RFC 9810, 5.3.5) */
+
+static int
+cmp_request_keep_names(cmp_exchange_t *ex, cmp_request_t *req,
+    cmp_issue_request_t *issue)
+{
+    int                        i;
+    X509_EXTENSION            *san;
+    STACK_OF(X509_EXTENSION)  *extensions;
+
+    if (issue->subject == NULL) {
+        issue->subject = X509_get_subject_name(req->target_cert);
+    }
+
+    if (X509v3_get_ext_by_NID(issue->extensions, NID_subject_alt_name, -1)
+        >= 0)
+    {
+        return CMP_OK;
+    }
+
+    i = X509_get_ext_by_NID(req->target_cert, NID_subject_alt_name, -1);
+
+    if (i < 0) {
+        return CMP_OK;
+    }
+
+    san = X509_get_ext(req->target_cert, i);
+
+    extensions = (issue->extensions != NULL)
+                 ? sk_X509_EXTENSION_dup(issue->extensions)
+                 : sk_X509_EXTENSION_new_null();
+
+    if (extensions == NULL) {
+        return CMP_ERROR;
+    }
+
+    if (sk_X509_EXTENSION_push(extensions, san) <= 0) {
+        sk_X509_EXTENSION_free(extensions);
+        return CMP_ERROR;
+    }
+
+    issue->extensions = extensions;
+
+    return cmp_pool_cleanup_add(ex->work, cmp_request_free_extensions,
+                                extensions);
+}
+
+
+/* --- may this requester have this certificate --- */
+
+static int
+cmp_request_authorise(cmp_exchange_t *ex, cmp_request_t *req,
+    cmp_refusal_t *refusal)
+{
+    const cmp_credential_t  *credential;
+
+    credential = ex->credential;
+
+    if (credential != NULL) {
+
+        if (credential->subject.len != 0
+            && cmp_subject_pattern_match(&credential->subject,
+                                         req->issue.subject)
+               == 0)
+        {
+            return cmp_refuse(refusal, CMP_REFUSE_SUBJECT_NOT_ALLOWED, NULL);
+        }
+
+        if (credential->nsans != 0
+            && cmp_san_patterns_match(credential->sans, credential->nsans,
+                                      req->issue.sans)
+               == 0)
+        {
+            return cmp_refuse(refusal, CMP_REFUSE_SAN_NOT_ALLOWED, NULL);
+        }
+
+        return CMP_OK;
+    }
+
+    if (ex->signer.kind == CMP_SIGNER_OWN) {
+        return cmp_request_own_names(ex, req, ex->signer.cert, refusal);
+    }
+
+    if (req->target != NULL) {
+
+        /* an RA updates a certificate of somebody else */
+
+        if (cmp_request_own_names(ex, req, req->target_cert, refusal)
+            != CMP_OK)
+        {
+            return CMP_DECLINED;
+        }
+    }
+
+    return cmp_request_scope(ex, req, ex->signer.scope, refusal);
+}
+
+
+static void
+cmp_request_free_names(void *data)
+{
+    GENERAL_NAMES_free(data);
+}
+
+
+/* the names of a certificate: all of them in a kur, some of them else */
+
+static int
+cmp_request_own_names(cmp_exchange_t *ex, cmp_request_t *req, X509 *own,
+    cmp_refusal_t *refusal)
+{
+    int             i, j, n, m, kur;
+    GENERAL_NAMES  *names;
+
+    kur = (ex->msg.type == CMP_BODY_KUR);
+
+    if (kur && req->profile->update_names) {
+        return CMP_OK;
+    }
+
+    if (X509_NAME_cmp(req->issue.subject, X509_get_subject_name(own)) != 0) {
+        return kur ? cmp_refuse(refusal, CMP_REFUSE_UPDATE_NAMES, NULL)
+                   : cmp_refuse(refusal, CMP_REFUSE_SUBJECT_NOT_ALLOWED,
+                                NULL);
+    }
+
+    names = X509_get_ext_d2i(own, NID_subject_alt_name, NULL, NULL);
+    cmp_crypto_error(NULL, 0);
+
+    if (names != NULL
+        && cmp_pool_cleanup_add(ex->work, cmp_request_free_names, names)
+           != CMP_OK)
+    {
+        return CMP_ERROR;
+    }
+
+    n = (req->issue.sans != NULL) ? sk_GENERAL_NAME_num(req->issue.sans) : 0;
+    m = (names != NULL) ? sk_GENERAL_NAME_num(names) : 0;
+
+    for (i = 0; i < n; i++) {
+
+        for (j = 0; j < m; j++) {
+
+            if (GENERAL_NAME_cmp(sk_GENERAL_NAME_value(req->issue.sans, i),
+                                 sk_GENERAL_NAME_value(names, j))
+                == 0)
+            {
+                break;
+            }
+        }
+
+        if (j == m) {
+            break;
+        }
+    }
+
+    if (i != n || (kur && n != m)) {
+        return kur ? cmp_refuse(refusal, CMP_REFUSE_UPDATE_NAMES, NULL)
+                   : cmp_refuse(refusal, CMP_REFUSE_SAN_NOT_ALLOWED, NULL);
+    }
+
+    return CMP_OK;
+}
+
+
+static int
+cmp_request_scope(cmp_exchange_t *ex, cmp_request_t *req,
+    const cmp_scope_t *scope, cmp_refusal_t *refusal)
+{
+    int         vendor;
+    size_t      i;
+    X509_NAME  *signer;
+    cmp_str_t   pattern, *sans;
+
+    vendor = (ex->signer.kind == CMP_SIGNER_VENDOR);
+    signer = X509_get_subject_name(ex->signer.cert);
+
+    if (scope == NULL) {
+
+        /* an RA that this CA made: its profile is its limit */
+
+        return vendor ? cmp_refuse(refusal, CMP_REFUSE_NOT_AUTHORIZED, NULL)
+                      : CMP_OK;
+    }
+
+    if ((scope->subject.len == 0 && vendor)
+        || (scope->subject.len == 4
+            && memcmp(scope->subject.data, "same", 4) == 0))
+    {
+        if (X509_NAME_cmp(req->issue.subject, signer) != 0) {
+            return cmp_refuse(refusal, CMP_REFUSE_SUBJECT_NOT_ALLOWED, NULL);
+        }
+
+    } else if (scope->subject.len != 0) {
+
+        if (cmp_pattern_expand(&scope->subject, signer, ex->work, &pattern)
+            != CMP_OK
+            || cmp_subject_pattern_match(&pattern, req->issue.subject) == 0)
+        {
+            return cmp_refuse(refusal, CMP_REFUSE_SUBJECT_NOT_ALLOWED, NULL);
+        }
+    }
+
+    if (scope->nsans == 0) {
+        return CMP_OK;
+    }
+
+    sans = cmp_pcalloc(ex->work, scope->nsans * sizeof(cmp_str_t));
+    if (sans == NULL) {
+        return CMP_ERROR;
+    }
+
+    for (i = 0; i < scope->nsans; i++) {
+
+        if (cmp_pattern_expand(&scope->sans[i], signer, ex->work, &sans[i])
+            != CMP_OK)
+        {
+            return cmp_refuse(refusal, CMP_REFUSE_SAN_NOT_ALLOWED, NULL);
+        }
+    }
+
+    return cmp_san_patterns_match(sans, scope->nsans, req->issue.sans)
+           ? CMP_OK
+           : cmp_refuse(refusal, CMP_REFUSE_SAN_NOT_ALLOWED, NULL);
+}
+
+
+/* --- was this key certified before --- */
+
+static int
+cmp_request_key_reuse(cmp_exchange_t *ex, cmp_request_t *req,
+    cmp_refusal_t *refusal)
+{
+    size_t                    i;
+    cmp_str_t                 hash;
+    const cmp_key_t          *key;
+    const cmp_certificate_t  *cert;
+
+    for (i = 0; &ex->requests[i] != req; i++) {
+
+        if (ex->requests[i].issue.cert != NULL
+            && cmp_str_equal(&ex->requests[i].key_hash, &req->key_hash))
+        {
+            return cmp_refuse(refusal, CMP_REFUSE_KEY_USED,
+                              "twice in one message");
+        }
+    }
+
+    key = NULL;
+
+    for (i = 0; i < ex->records->nkeys; i++) {
+
+        if (cmp_str_equal(&ex->records->keys[i].key_hash, &req->key_hash)) {
+            key = &ex->records->keys[i];
+        }
+    }
+
+    if (key == NULL) {
+        return CMP_OK;
+    }
+
+    req->known_key = key;
+
+    if (key->compromised) {
+        return cmp_refuse(refusal, CMP_REFUSE_KEY_COMPROMISED, NULL);
+    }
+
+    if (cmp_hash_name(req->issue.subject, ex->work, &hash) != CMP_OK) {
+        return CMP_ERROR;
+    }
+
+    if (cmp_str_equal(&hash, &key->subject_hash) == 0) {
+        return cmp_refuse(refusal, CMP_REFUSE_KEY_OTHER_SUBJECT, NULL);
+    }
+
+    if (req->target != NULL
+        && cmp_str_equal(&req->target->key_hash, &req->key_hash))
+    {
+        return CMP_OK;
+    }
+
+    cert = cmp_exchange_certificate(ex, &key->serial);
+
+    if (key->confirmed || cert == NULL) {
+        return (req->profile->key_reuse == CMP_KEY_REUSE_SUBJECT
+                && ex->strict == 0)
+               ? CMP_OK
+               : cmp_refuse(refusal, CMP_REFUSE_KEY_USED, NULL);
+    }
+
+    /* its certificate was never confirmed: this request takes its place */
+
+    if (cert->state != CMP_CERT_REVOKED) {
+
+        if (req->displaced != NULL && req->displaced != cert) {
+            return cmp_refuse(refusal, CMP_REFUSE_KEY_USED, NULL);
+        }
+
+        req->displaced = cert;
+    }
+
+    return CMP_OK;
+}
+
+
+/* --- the certificate --- */
+
+static int
+cmp_request_issue(cmp_exchange_t *ex, cmp_request_t *req)
+{
+    cmp_issue_t       *issue;
+    cmp_write_cert_t  *write;
+
+    issue = &req->issue;
+
+    if (cmp_issue_sign(ex->ca, issue, ex->conf->now, ex->conf->random,
+                       ex->conf->random_data, ex->work)
+        != CMP_OK)
+    {
+        return CMP_ERROR;
+    }
+
+    if (req->displaced != NULL
+        && cmp_write_change(ex, req->displaced, CMP_CHANGE_REVOKE,
+                            CRL_REASON_SUPERSEDED, cmp_exchange_by(ex), 0)
+           != CMP_OK)
+    {
+        return CMP_ERROR;
+    }
+
+    write = &ex->writes.certs[ex->writes.ncerts++];
+
+    write->serial = issue->serial;
+    write->der = issue->der;
+    write->cert_req_id = req->id;
+    write->subject = issue->subject_der;
+    write->subject_text = issue->subject_text;
+    write->key_hash = req->key_hash;
+    write->ski = issue->ski;
+    write->profile = req->profile->name;
+    write->not_before = issue->not_before;
+    write->not_after = issue->not_after;
+
+    if (req->known_key != NULL) {
+        write->key_version = req->known_key->version;
+    }
+
+    if (ex->credential != NULL) {
+        write->credential_id = ex->credential->id;
+    }
+
+    if (req->target != NULL) {
+        write->predecessor = req->target->serial;
+        write->predecessor_version = req->target->version;
+    }
+
+    if (cmp_exchange_hash(ex->work, issue->der.data, issue->der.len,
+                          &write->cert_hash)
+        != CMP_OK
+        || cmp_hash_name(issue->subject, ex->work, &write->subject_hash)
+           != CMP_OK)
+    {
+        return CMP_ERROR;
+    }
+
+    if (ex->info.serial.len == 0) {
+        ex->info.serial = issue->serial;
+    }
+
+    return CMP_OK;
+}

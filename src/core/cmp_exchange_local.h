@@ -157,7 +157,11 @@ int cmp_exchange_refuse_rr(cmp_exchange_t *ex, const cmp_refusal_t *refusal);
 
 /* cmp_exchange_request.c: one certificate request, up to its signature */
 int cmp_request_decide(cmp_exchange_t *ex, cmp_request_t *req);
+
+/* cmp_exchange_scope.c */
 int cmp_exchange_select_profiles(cmp_exchange_t *ex, cmp_refusal_t *refusal);
+int cmp_request_authorise(cmp_exchange_t *ex, cmp_request_t *req,
+    cmp_refusal_t *refusal);
 
 
 #endif /* _CMP_EXCHANGE_LOCAL_H_INCLUDED_ */

@@ -74,6 +74,8 @@ ngx_http_cmp_pg_conn_attach(ngx_http_cmp_pg_conn_t *conn)
     c->shared = 1;
     c->data = conn;
     c->number = ngx_atomic_fetch_add(ngx_connection_counter, 1);
+    c->read->log = conn->log;
+    c->write->log = conn->log;
     c->read->handler = ngx_http_cmp_pg_conn_read_handler;
     c->write->handler = ngx_http_cmp_pg_conn_write_handler;
 

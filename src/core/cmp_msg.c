@@ -44,6 +44,9 @@ static int cmp_scan_list(cmp_scan_t *scan, const unsigned char **pp,
     const unsigned char *end, int depth, int indefinite);
 static int cmp_msg_split(cmp_msg_t *msg, cmp_scan_t *scan, cmp_tlv_t *parts,
     int *nparts);
+static int cmp_msg_check_counts(const cmp_tlv_t *parts, int nparts,
+    cmp_refusal_t *refusal);
+static int cmp_msg_count(const cmp_str_t *content);
 static int cmp_msg_set_protected_part(cmp_pool_t *pool, cmp_msg_t *msg);
 static void *cmp_msg_part(cmp_pool_t *pool, const ASN1_ITEM *it,
     const cmp_str_t *bytes, int *rc);
@@ -92,6 +95,12 @@ cmp_msg_decode(cmp_pool_t *pool, const unsigned char *data, size_t len,
     }
 
     rc = cmp_msg_decode_header(pool, msg, &parts[0].whole, refusal);
+
+    if (rc != CMP_OK) {
+        return rc;
+    }
+
+    rc = cmp_msg_check_counts(parts, nparts, refusal);
 
     if (rc != CMP_OK) {
         return rc;
@@ -360,6 +369,79 @@ cmp_msg_split(cmp_msg_t *msg, cmp_scan_t *scan, cmp_tlv_t *parts, int *nparts)
     *nparts = n;
 
     return CMP_OK;
+}
+
+
+/*
+ * The templates decode every public key at once, so the number of keys is
+ * bounded first.
+ */
+
+static int
+cmp_msg_check_counts(const cmp_tlv_t *parts, int nparts,
+    cmp_refusal_t *refusal)
+{
+    int  i;
+
+    switch (parts[1].tag) {
+
+    case CMP_ASN1_CONTEXT(CMP_BODY_IR):
+    case CMP_ASN1_CONTEXT(CMP_BODY_CR):
+    case CMP_ASN1_CONTEXT(CMP_BODY_KUR):
+    case CMP_ASN1_CONTEXT(CMP_BODY_KRR):
+    case CMP_ASN1_CONTEXT(CMP_BODY_RR):
+    case CMP_ASN1_CONTEXT(CMP_BODY_CCR):
+        if (cmp_msg_count(&parts[1].content) > CMP_MAX_REQUESTS) {
+            return cmp_refuse(refusal, CMP_REFUSE_LIMIT, "requests");
+        }
+
+        break;
+
+    default:
+        break;
+    }
+
+    for (i = 2; i < nparts; i++) {
+
+        if (parts[i].tag == CMP_ASN1_CONTEXT(1)
+            && cmp_msg_count(&parts[i].content) > CMP_MAX_EXTRA_CERTS)
+        {
+            return cmp_refuse(refusal, CMP_REFUSE_LIMIT, "extraCerts");
+        }
+    }
+
+    return CMP_OK;
+}
+
+
+/* the elements of the SEQUENCE that the content is */
+
+static int
+cmp_msg_count(const cmp_str_t *content)
+{
+    int                   n;
+    cmp_tlv_t             list;
+    cmp_scan_t            scan;
+    const unsigned char  *p, *end;
+
+    if (cmp_msg_child(content, 0, &list) != CMP_OK) {
+        return 0;
+    }
+
+    memset(&scan, 0, sizeof(cmp_scan_t));
+
+    p = list.content.data;
+    end = p + list.content.len;
+
+    for (n = 0; p != end && n <= CMP_MAX_EXTRA_CERTS + CMP_MAX_REQUESTS; n++) {
+        scan.elements = 0;
+
+        if (cmp_scan_element(&scan, &p, end, 0, NULL) != CMP_OK) {
+            break;
+        }
+    }
+
+    return n;
 }
 
 

@@ -21,6 +21,7 @@
 #define CMP_MAX_NESTING        24      /* of ASN.1 in one message */
 #define CMP_MAX_ELEMENTS       20000   /* TLVs in one message */
 #define CMP_MAX_EXTRA_CERTS    16
+#define CMP_MAX_REQUESTS       128     /* CertReqMsg or RevDetails */
 #define CMP_MAX_GENERAL_INFO   16
 #define CMP_MAX_FREE_TEXT      16
 

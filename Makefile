@@ -71,6 +71,9 @@ $(DEPS)/perl5/Test/Nginx.pm:
 $(DEPS)/nginx/configure:
 	@build/fetch.sh nginx-source $(DEPS)
 
+$(DEPS)/openssl-3.5/openssl:
+	@build/fetch.sh openssl $(DEPS)
+
 include build/nginx.mk
 include build/core.mk
 include build/lint.mk

@@ -56,6 +56,11 @@ step "tests, packaged nginx" t/run -b release
 step "tests, sanitizers" t/run -b sanitize
 
 if [ "$kind" = long ]; then
+    step "openssl of Debian 13" $make build-deps/openssl-3.5/openssl
+    step "tests, client OpenSSL 3.5" env \
+        TEST_CMP_OPENSSL="$PWD/build-deps/openssl-3.5/openssl" \
+        t/run -b sanitize
+
     for f in t/interop/*.t; do
         if [ -e "$f" ]; then
             step "$f" t/run -b release "$f"

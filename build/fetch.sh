@@ -6,8 +6,10 @@
 #                            below DIR
 # fetch.sh nginx-source DIR  the source of the installed nginx package,
 #                            as DIR/nginx
+# fetch.sh openssl DIR       the openssl command of Debian 13 (OpenSSL 3.5)
+#                            with its libraries, as DIR/openssl-3.5/openssl
 #
-# Both use an apt configuration of their own inside DIR: the package
+# They use an apt configuration of their own inside DIR: the package
 # sources of the system are read to find its mirror and never changed.
 
 set -eu
@@ -32,6 +34,21 @@ archives() {
         --format '$(REPO_URI) $(RELEASE) $(LABEL) $(SIGNED_BY)' \
         'Created-By: Packages' 'Origin: Debian' 'Component: main' \
         | sort -u
+}
+
+# the list of sources for the packages of another suite
+
+sources() {
+    local uri suite label key
+
+    archives | while read -r uri suite label key; do
+        if [ "$label" = Debian ]; then
+            echo "deb $(option "$key")$uri $1 main"
+            break
+        fi
+    done >"$apt/sources.list"
+
+    [ -s "$apt/sources.list" ] || fail "no Debian mirror is known to apt"
 }
 
 option() {
@@ -80,15 +97,7 @@ case $what in
     test-nginx)
         echo "fetch: Test::Nginx"
 
-        archives | while read -r uri suite label key; do
-            if [ "$label" = Debian ]; then
-                echo "deb $(option "$key")$uri sid main"
-                break
-            fi
-        done >"$apt/sources.list"
-
-        [ -s "$apt/sources.list" ] || fail "no Debian mirror is known to apt"
-
+        sources sid
         apt_get update
         apt_get download libtest-nginx-perl
 
@@ -140,6 +149,35 @@ case $what in
         mv nginx-*/ ../nginx
         cd ..
         rm -rf nginx-src
+        ;;
+
+    openssl)
+        echo "fetch: openssl of Debian 13"
+
+        sources trixie
+        apt_get update
+        apt_get download openssl libssl3t64 libc6 libzstd1 zlib1g
+
+        rm -rf openssl-3.5
+        for deb in *.deb; do
+            dpkg -x "$deb" openssl-3.5
+        done
+        rm -f ./*.deb
+
+        # with the loader and the C library that it was built for
+
+        loader=$(find "$dir/openssl-3.5" -name 'ld-linux*.so.*' | head -n 1)
+        libs=$(dirname "$(find "$dir/openssl-3.5" -name 'libssl.so.3')")
+        libc=$(dirname "$(find "$dir/openssl-3.5" -name 'libc.so.6')")
+
+        cat >openssl-3.5/openssl <<EOF
+#!/bin/sh
+OPENSSL_MODULES=$libs/ossl-modules
+export OPENSSL_MODULES
+exec $loader --library-path $libs:$libc \\
+    $dir/openssl-3.5/usr/bin/openssl "\$@"
+EOF
+        chmod +x openssl-3.5/openssl
         ;;
 
     *)

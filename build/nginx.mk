@@ -38,7 +38,7 @@ $(OUT)/configured: config build/configure.sh $(OUT)/inputs
 
 $(OUT)/inputs: FORCE
 	@mkdir -p $(OUT)
-	@{ echo $(HEADERS); echo $(TREE) $(NGINX) $(CC); \
+	@{ echo $(CURDIR) $(HEADERS); echo $(TREE) $(NGINX) $(CC); \
 	    $(NGINX) -V 2>&1; $(PG_CONFIG) --version; } >$@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 

@@ -1,0 +1,186 @@
+
+/*
+ * Copyright (C) ngx_http_cmp_module contributors
+ */
+
+
+#include <cmp_ca.h>
+
+#include <string.h>
+
+#include <openssl/objects.h>
+#include <openssl/provider.h>
+#include <openssl/rsa.h>
+
+
+#define CMP_SIGN_INLINE_BITS   256     /* of an EC key */
+
+
+/* the digest for keys of at most this many bits; in order of size */
+
+typedef struct {
+    const char      *type;          /* name of the key type in libcrypto */
+    int              max;           /* 0: all */
+    const EVP_MD  *(*md)(void);     /* NULL: the algorithm has its own */
+    unsigned         fast:1;
+} cmp_sign_entry_t;
+
+
+static const cmp_sign_entry_t *cmp_sign_entry(EVP_PKEY *key);
+static int cmp_sign_foreign(EVP_PKEY *key);
+
+
+/*
+ * RFC 9481, 3 with the strengths of SP 800-57: 2048 and 3072 bits of RSA go
+ * with SHA-256.  Signing with P-384 takes as long as with RSA-2048 before
+ * OpenSSL 3.2.
+ */
+
+static const cmp_sign_entry_t  cmp_sign_table[] = {
+    { "RSA", 4096, EVP_sha256, 0 },
+    { "RSA", 0, EVP_sha384, 0 },
+    { "RSA-PSS", 4096, EVP_sha256, 0 },
+    { "RSA-PSS", 0, EVP_sha384, 0 },
+    { "EC", CMP_SIGN_INLINE_BITS, EVP_sha256, 1 },
+    { "EC", 384, EVP_sha384, 0 },
+    { "EC", 0, EVP_sha512, 0 },
+    { "ED25519", 0, NULL, 1 },
+    { "ED448", 0, NULL, 1 },
+    { "ML-DSA-44", 0, NULL, 0 },
+    { "ML-DSA-65", 0, NULL, 0 },
+    { "ML-DSA-87", 0, NULL, 0 },
+    { "SLH-DSA-SHA2-128s", 0, NULL, 0 },
+    { "SLH-DSA-SHA2-128f", 0, NULL, 0 },
+    { "SLH-DSA-SHA2-192s", 0, NULL, 0 },
+    { "SLH-DSA-SHA2-192f", 0, NULL, 0 },
+    { "SLH-DSA-SHA2-256s", 0, NULL, 0 },
+    { "SLH-DSA-SHA2-256f", 0, NULL, 0 },
+    { "SLH-DSA-SHAKE-128s", 0, NULL, 0 },
+    { "SLH-DSA-SHAKE-128f", 0, NULL, 0 },
+    { "SLH-DSA-SHAKE-192s", 0, NULL, 0 },
+    { "SLH-DSA-SHAKE-192f", 0, NULL, 0 },
+    { "SLH-DSA-SHAKE-256s", 0, NULL, 0 },
+    { "SLH-DSA-SHAKE-256f", 0, NULL, 0 },
+    { NULL, 0, NULL, 0 }
+};
+
+
+static const cmp_sign_entry_t *
+cmp_sign_entry(EVP_PKEY *key)
+{
+    int                      bits;
+    const cmp_sign_entry_t  *entry;
+
+    bits = EVP_PKEY_get_bits(key);
+
+    for (entry = cmp_sign_table; entry->type != NULL; entry++) {
+        if ((entry->max == 0 || bits <= entry->max)
+            && EVP_PKEY_is_a(key, entry->type))
+        {
+            return entry;
+        }
+    }
+
+    return NULL;
+}
+
+
+int
+cmp_sign_md(EVP_PKEY *key, const EVP_MD **md)
+{
+    int                      nid;
+    const cmp_sign_entry_t  *entry;
+
+    *md = NULL;
+
+    entry = cmp_sign_entry(key);
+
+    if (entry == NULL) {
+        cmp_crypto_error(NULL, 0);
+        return CMP_ERROR;
+    }
+
+    if (entry->md == NULL) {
+        return CMP_OK;
+    }
+
+    *md = entry->md();
+
+    /* parameters in the key may prescribe the digest */
+
+    if (EVP_PKEY_is_a(key, "RSA-PSS")
+        && EVP_PKEY_get_default_digest_nid(key, &nid) == 2)
+    {
+        *md = EVP_get_digestbynid(nid);
+    }
+
+    cmp_crypto_error(NULL, 0);
+
+    return (*md != NULL) ? CMP_OK : CMP_ERROR;
+}
+
+
+EVP_MD_CTX *
+cmp_sign_ctx(EVP_PKEY *key, const EVP_MD *md)
+{
+    EVP_MD_CTX    *ctx;
+    EVP_PKEY_CTX  *pctx;
+
+    ctx = EVP_MD_CTX_new();
+
+    if (ctx == NULL || EVP_DigestSignInit(ctx, &pctx, md, NULL, key) <= 0) {
+        goto failed;
+    }
+
+    /* a salt as long as the digest, or what parameters in the key ask for */
+
+    if (EVP_PKEY_is_a(key, "RSA-PSS")
+        && EVP_PKEY_CTX_set_rsa_pss_saltlen(pctx, RSA_PSS_SALTLEN_DIGEST) <= 0
+        && EVP_PKEY_CTX_set_rsa_pss_saltlen(pctx, RSA_PSS_SALTLEN_MAX) <= 0)
+    {
+        goto failed;
+    }
+
+    cmp_crypto_error(NULL, 0);
+
+    return ctx;
+
+failed:
+
+    cmp_crypto_error(NULL, 0);
+    EVP_MD_CTX_free(ctx);
+
+    return NULL;
+}
+
+
+int
+cmp_sign_slow(EVP_PKEY *key)
+{
+    const cmp_sign_entry_t  *entry;
+
+    entry = cmp_sign_entry(key);
+    cmp_crypto_error(NULL, 0);
+
+    return entry == NULL || !entry->fast || cmp_sign_foreign(key);
+}
+
+
+/* a token, a remote key, an engine */
+
+static int
+cmp_sign_foreign(EVP_PKEY *key)
+{
+    const char           *name;
+    const OSSL_PROVIDER  *provider;
+
+    provider = EVP_PKEY_get0_provider(key);
+
+    if (provider == NULL) {
+        return 1;
+    }
+
+    name = OSSL_PROVIDER_get0_name(provider);
+
+    return strcmp(name, "default") != 0 && strcmp(name, "fips") != 0;
+}

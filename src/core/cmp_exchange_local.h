@@ -162,6 +162,8 @@ int cmp_request_decide(cmp_exchange_t *ex, cmp_request_t *req);
 int cmp_exchange_select_profiles(cmp_exchange_t *ex, cmp_refusal_t *refusal);
 int cmp_request_authorise(cmp_exchange_t *ex, cmp_request_t *req,
     cmp_refusal_t *refusal);
+int cmp_exchange_scope_subject(const cmp_exchange_t *ex,
+    const X509_NAME *subject);
 
 
 #endif /* _CMP_EXCHANGE_LOCAL_H_INCLUDED_ */

@@ -265,6 +265,7 @@ cmp_revoke_find_by_key(cmp_exchange_t *ex, cmp_rev_t *rev,
     for (i = 0; i < ex->records->ncertificates; i++) {
 
         rev->cert = &ex->records->certificates[i];
+        rev->x509 = NULL;
 
         if (rev->cert->state == CMP_CERT_REVOKED
             || cmp_str_equal(&rev->cert->key_hash, &key) == 0
@@ -542,16 +543,11 @@ cmp_revoke_scope(cmp_exchange_t *ex, cmp_rev_t *rev, cmp_refusal_t *refusal)
         return cmp_refuse(refusal, CMP_REFUSE_NOT_THEIRS, NULL);
     }
 
-    if (scope->subject.len == 0) {
-        return CMP_OK;
-    }
-
     if (rev->x509 == NULL && cmp_revoke_decode(ex, rev) != CMP_OK) {
         return CMP_ERROR;
     }
 
-    return cmp_subject_pattern_match(&scope->subject,
-                                     X509_get_subject_name(rev->x509))
+    return cmp_exchange_scope_subject(ex, X509_get_subject_name(rev->x509))
            ? CMP_OK
            : cmp_refuse(refusal, CMP_REFUSE_NOT_THEIRS, NULL);
 }

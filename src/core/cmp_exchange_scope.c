@@ -284,7 +284,7 @@ cmp_request_scope(cmp_exchange_t *ex, cmp_request_t *req,
     int         vendor;
     size_t      i;
     X509_NAME  *signer;
-    cmp_str_t   pattern, *sans;
+    cmp_str_t  *sans;
 
     vendor = (ex->signer.kind == CMP_SIGNER_VENDOR);
     signer = X509_get_subject_name(ex->signer.cert);
@@ -297,22 +297,8 @@ cmp_request_scope(cmp_exchange_t *ex, cmp_request_t *req,
                       : CMP_OK;
     }
 
-    if ((scope->subject.len == 0 && vendor)
-        || (scope->subject.len == 4
-            && memcmp(scope->subject.data, "same", 4) == 0))
-    {
-        if (X509_NAME_cmp(req->issue.subject, signer) != 0) {
-            return cmp_refuse(refusal, CMP_REFUSE_SUBJECT_NOT_ALLOWED, NULL);
-        }
-
-    } else if (scope->subject.len != 0) {
-
-        if (cmp_pattern_expand(&scope->subject, signer, ex->work, &pattern)
-            != CMP_OK
-            || cmp_subject_pattern_match(&pattern, req->issue.subject) == 0)
-        {
-            return cmp_refuse(refusal, CMP_REFUSE_SUBJECT_NOT_ALLOWED, NULL);
-        }
+    if (cmp_exchange_scope_subject(ex, req->issue.subject) == 0) {
+        return cmp_refuse(refusal, CMP_REFUSE_SUBJECT_NOT_ALLOWED, NULL);
     }
 
     if (scope->nsans == 0) {
@@ -336,4 +322,33 @@ cmp_request_scope(cmp_exchange_t *ex, cmp_request_t *req,
     return cmp_san_patterns_match(sans, scope->nsans, req->issue.sans)
            ? CMP_OK
            : cmp_refuse(refusal, CMP_REFUSE_SAN_NOT_ALLOWED, NULL);
+}
+
+
+/* 1 when the scope of the signer covers the subject */
+
+int
+cmp_exchange_scope_subject(const cmp_exchange_t *ex, const X509_NAME *subject)
+{
+    X509_NAME          *signer;
+    cmp_str_t           pattern;
+    const cmp_scope_t  *scope;
+
+    scope = ex->signer.scope;
+    signer = X509_get_subject_name(ex->signer.cert);
+
+    if (scope->subject.len == 0 && ex->signer.kind == CMP_SIGNER_RA) {
+        return 1;
+    }
+
+    if (scope->subject.len == 0
+        || (scope->subject.len == 4
+            && memcmp(scope->subject.data, "same", 4) == 0))
+    {
+        return X509_NAME_cmp(subject, signer) == 0;
+    }
+
+    return cmp_pattern_expand(&scope->subject, signer, ex->work, &pattern)
+           == CMP_OK
+           && cmp_subject_pattern_match(&pattern, subject);
 }

@@ -1,0 +1,242 @@
+-- Copyright (C) ngx_http_cmp_module contributors
+--
+-- Version 1 of the schema: tables.  Indexes are few, since each one costs
+-- write-ahead log on the path of every request; columns that change come
+-- first and have a fixed width, so that the log of an update stays small.
+
+CREATE TABLE cmp.schema_version (
+    version         int4 PRIMARY KEY,
+    applied_at      timestamptz NOT NULL DEFAULT pg_catalog.now()
+);
+
+
+CREATE TABLE cmp.ca (
+    id              int4 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name            text NOT NULL UNIQUE
+                    CHECK (octet_length(name) BETWEEN 1 AND 64),
+    certificate     bytea,          -- as the servers last gave it
+    created_at      timestamptz NOT NULL DEFAULT now(),
+    changed_at      timestamptz NOT NULL DEFAULT now()
+);
+
+
+CREATE TABLE cmp.credential (
+    id              int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    ca_id           int4 NOT NULL REFERENCES cmp.ca,
+    reference       bytea NOT NULL
+                    CHECK (octet_length(reference) BETWEEN 1 AND 256),
+    secret          bytea NOT NULL      -- sealed, see cmp_seal.h
+                    CHECK (octet_length(secret) BETWEEN 30 AND 1053),
+    profiles        text[] NOT NULL DEFAULT '{}'
+                    CHECK (cardinality(profiles) <= 64),
+    subject         text NOT NULL DEFAULT ''
+                    CHECK (octet_length(subject) <= 1024),
+    sans            text[] NOT NULL DEFAULT '{}'
+                    CHECK (cardinality(sans) <= 64),
+    uses_left       int4 NOT NULL DEFAULT -1 CHECK (uses_left >= -1),
+    not_after       timestamptz,
+    disabled        bool NOT NULL DEFAULT false,
+    may_revoke      bool NOT NULL DEFAULT false,
+    created_at      timestamptz NOT NULL DEFAULT now(),
+    changed_at      timestamptz NOT NULL DEFAULT now(),
+
+    UNIQUE (ca_id, reference)
+) WITH (fillfactor = 70);
+
+
+-- Live and ended transactions, deleted in batches.  wake_at is when the
+-- sweeper has to look: the end of the time for a certConf, or the time to
+-- forget it.
+
+CREATE TABLE cmp.transaction (
+    wake_at         timestamptz NOT NULL,
+    confirm_before  timestamptz,
+    forget_at       timestamptz NOT NULL,
+    version         int4 NOT NULL,
+    ca_id           int4 NOT NULL,
+    state           int2 NOT NULL CHECK (state BETWEEN 0 AND 2),
+    body            int2 NOT NULL,
+    kind            int2 NOT NULL CHECK (kind BETWEEN 0 AND 2),
+    credential_id   int8,
+    id              bytea PRIMARY KEY
+                    CHECK (octet_length(id) BETWEEN 1 AND 64),
+    signer_hash     bytea CHECK (octet_length(signer_hash) = 32),
+    signer_serial   bytea,
+    signer          bytea,
+    protection_alg  bytea,
+    sender_nonce    bytea,
+    nonces          bytea[] NOT NULL,   -- of the requests
+    request_hashes  bytea[] NOT NULL,   -- whose replies are stored,
+    reply_slots     int2[] NOT NULL,    -- and where
+    serials         bytea[] NOT NULL    -- certificates issued in it
+) WITH (toast_tuple_target = 8160, autovacuum_vacuum_scale_factor = 0.05,
+        autovacuum_vacuum_cost_delay = 0);
+
+CREATE INDEX transaction_wake_at ON cmp.transaction (wake_at);
+
+
+-- Stored replies.  Slots 0 to 3 are a ring of ten minutes each by the time a
+-- reply is needed until; the sweeper empties the one that nobody can need.
+-- What is needed for more than 20 minutes is in slot 4, deleted in batches.
+
+CREATE TABLE cmp.reply (
+    expires_at      timestamptz NOT NULL,
+    slot            int2 NOT NULL,
+    request_hash    bytea NOT NULL CHECK (octet_length(request_hash) = 32),
+    reply           bytea NOT NULL,
+
+    PRIMARY KEY (request_hash, slot)
+) PARTITION BY LIST (slot);
+
+CREATE TABLE cmp.reply_0 PARTITION OF cmp.reply FOR VALUES IN (0)
+    WITH (toast_tuple_target = 8160, autovacuum_enabled = off);
+CREATE TABLE cmp.reply_1 PARTITION OF cmp.reply FOR VALUES IN (1)
+    WITH (toast_tuple_target = 8160, autovacuum_enabled = off);
+CREATE TABLE cmp.reply_2 PARTITION OF cmp.reply FOR VALUES IN (2)
+    WITH (toast_tuple_target = 8160, autovacuum_enabled = off);
+CREATE TABLE cmp.reply_3 PARTITION OF cmp.reply FOR VALUES IN (3)
+    WITH (toast_tuple_target = 8160, autovacuum_enabled = off);
+CREATE TABLE cmp.reply_long PARTITION OF cmp.reply FOR VALUES IN (4)
+    WITH (toast_tuple_target = 8160, autovacuum_vacuum_scale_factor = 0.05);
+
+CREATE INDEX reply_long_expires_at ON cmp.reply_long (expires_at);
+
+
+-- Certificates, partitioned by the time of issue, which is what their serial
+-- numbers begin with (see cmp.serial_bound()).  Serials of another form are
+-- in the default partition.
+
+CREATE TABLE cmp.certificate (
+    version         int4 NOT NULL DEFAULT 1,
+    state           int2 NOT NULL CHECK (state BETWEEN 0 AND 3),
+    used            bool NOT NULL DEFAULT false,
+    replaced        bool NOT NULL DEFAULT false,
+    retired         bool NOT NULL DEFAULT false,
+    ca_id           int4 NOT NULL,
+    cert_req_id     int4 NOT NULL,
+    credential_id   int8,
+    issued_at       timestamptz NOT NULL,
+    not_before      timestamptz NOT NULL,
+    not_after       timestamptz NOT NULL,
+    serial          bytea NOT NULL
+                    CHECK (octet_length(serial) BETWEEN 1 AND 20),
+    transaction_id  bytea,
+    key_hash        bytea NOT NULL CHECK (octet_length(key_hash) = 32),
+    subject_hash    bytea NOT NULL CHECK (octet_length(subject_hash) = 32),
+    profile         text NOT NULL,
+    subject         text NOT NULL,
+    der             bytea NOT NULL,
+    predecessor     bytea,
+    key_previous    bytea,      -- the certificate before with the same key
+    successor       bytea,
+
+    PRIMARY KEY (serial, ca_id)
+) PARTITION BY RANGE (serial);
+
+CREATE TABLE cmp.certificate_other PARTITION OF cmp.certificate DEFAULT
+    WITH (fillfactor = 85, toast_tuple_target = 8160);
+
+
+-- One row for each public key ever certified by a CA.  A table of its own and
+-- never partitioned, so that the primary key decides who has a key.
+
+CREATE TABLE cmp.key (
+    version         int4 NOT NULL DEFAULT 1,
+    ca_id           int4 NOT NULL,
+    confirmed       bool NOT NULL,
+    compromised     bool NOT NULL DEFAULT false,
+    ski             int8,       -- the first eight octets
+    key_id          bytea NOT NULL  -- of the SHA-256, the first half
+                    CHECK (octet_length(key_id) = 16),
+    subject_hash    bytea NOT NULL CHECK (octet_length(subject_hash) = 32),
+    serial          bytea NOT NULL, -- of the latest certificate
+
+    PRIMARY KEY (ca_id, key_id)
+) WITH (fillfactor = 90);
+
+CREATE INDEX key_ski ON cmp.key (ski);
+
+
+-- What CRLs are made of; a certificate that was released from hold keeps its
+-- row.  "change" is the transaction that last changed the row, so that a CRL
+-- and its snapshot tell whether it is in there.
+
+CREATE TABLE cmp.revocation (
+    ca_id           int4 NOT NULL,
+    state           int2 NOT NULL CHECK (state IN (1, 2, 3)),
+    reason          int2 NOT NULL CHECK (reason BETWEEN 0 AND 10),
+    by              int2 NOT NULL CHECK (by BETWEEN 0 AND 4),
+    change          xid8 NOT NULL,
+    revoked_at      timestamptz NOT NULL,
+    invalidity      timestamptz,
+    not_after       timestamptz NOT NULL,
+    serial          bytea NOT NULL,
+
+    PRIMARY KEY (ca_id, serial)
+);
+
+CREATE INDEX revocation_change ON cmp.revocation (ca_id, change);
+
+
+CREATE TABLE cmp.crl (
+    ca_id           int4 NOT NULL,
+    number          int8 NOT NULL CHECK (number > 0),
+    this_update     timestamptz NOT NULL,
+    next_update     timestamptz NOT NULL CHECK (next_update > this_update),
+    snapshot        pg_snapshot NOT NULL,
+    der             bytea NOT NULL,
+
+    PRIMARY KEY (ca_id, number)
+);
+
+ALTER TABLE cmp.crl ALTER der SET STORAGE EXTERNAL;
+
+
+-- The audit: one row for each decision, written in the transaction of the
+-- decision, never changed.
+
+CREATE SEQUENCE cmp.audit_id AS int8;
+
+CREATE TABLE cmp.audit (
+    at              timestamptz NOT NULL,
+    id              int8 NOT NULL DEFAULT nextval('cmp.audit_id'),
+    ca_id           int4,
+    status          int2,
+    fail_info       int2,
+    action          text NOT NULL,
+    requester       text NOT NULL,
+    client          text NOT NULL DEFAULT '',
+    transaction_id  bytea,
+    serial          bytea,
+    text            text NOT NULL DEFAULT '',
+
+    PRIMARY KEY (at, id)
+) PARTITION BY RANGE (at);
+
+CREATE TABLE cmp.audit_other PARTITION OF cmp.audit DEFAULT;
+
+
+CREATE FUNCTION cmp.audit_keep() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RAISE EXCEPTION 'the audit is never changed'
+        USING ERRCODE = 'insufficient_privilege';
+END
+$$;
+
+CREATE TRIGGER audit_keep BEFORE UPDATE OR DELETE ON cmp.audit
+    FOR EACH ROW EXECUTE FUNCTION cmp.audit_keep();
+CREATE TRIGGER audit_keep_all BEFORE TRUNCATE ON cmp.audit
+    FOR EACH STATEMENT EXECUTE FUNCTION cmp.audit_keep();
+CREATE TRIGGER audit_keep_all BEFORE TRUNCATE ON cmp.audit_other
+    FOR EACH STATEMENT EXECUTE FUNCTION cmp.audit_keep();
+
+
+-- One row: when the sweeper next looks after partitions.
+
+CREATE TABLE cmp.upkeep (
+    one             bool PRIMARY KEY DEFAULT true CHECK (one),
+    next_at         timestamptz NOT NULL DEFAULT '-infinity'
+);
+
+INSERT INTO cmp.upkeep DEFAULT VALUES;

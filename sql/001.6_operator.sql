@@ -1,0 +1,446 @@
+-- Copyright (C) ngx_http_cmp_module contributors
+--
+-- What operators and auditors do, from cmpctl, psql or any other program.
+-- Refusals that are meant for people have the SQLSTATE CM002.  A parameter
+-- that is NULL does not matter.
+
+CREATE FUNCTION cmp.refuse(p_text text) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '%', p_text USING ERRCODE = 'CM002';
+END
+$$;
+
+
+CREATE FUNCTION cmp.state_name(p_state int4) RETURNS text
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT (ARRAY['unconfirmed', 'valid', 'hold', 'revoked'])[p_state + 1]
+$$;
+
+
+CREATE FUNCTION cmp.reason_name(p_reason int4) RETURNS text
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT (ARRAY['unspecified', 'keyCompromise', 'cACompromise',
+                  'affiliationChanged', 'superseded', 'cessationOfOperation',
+                  'certificateHold', '7', 'removeFromCRL',
+                  'privilegeWithdrawn', 'aACompromise'])[p_reason + 1]
+$$;
+
+
+CREATE FUNCTION cmp.parse_reason(p_reason text) RETURNS int4
+LANGUAGE plpgsql AS $$
+BEGIN
+    FOR i IN 0 .. 10 LOOP
+        IF i NOT IN (6, 7, 8)
+            AND lower(p_reason) IN (lower(cmp.reason_name(i)), i::text)
+        THEN
+            RETURN i;
+        END IF;
+    END LOOP;
+
+    PERFORM cmp.refuse(format('"%s" is not a reason to revoke: unspecified, '
+        'keyCompromise, cACompromise, affiliationChanged, superseded, '
+        'cessationOfOperation, privilegeWithdrawn or aACompromise', p_reason));
+END
+$$;
+
+
+-- hexadecimal digits, with or without "0x", colons and leading zeros
+
+CREATE FUNCTION cmp.parse_hex(p_text text) RETURNS bytea
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_hex   text := regexp_replace(lower(p_text), '^0x|[: ]', '', 'g');
+BEGIN
+    IF v_hex !~ '^[0-9a-f]{1,128}$' THEN
+        PERFORM cmp.refuse(format('"%s" is not a hexadecimal number',
+                                  p_text));
+    END IF;
+
+    RETURN decode(repeat('0', length(v_hex) % 2) || v_hex, 'hex');
+END
+$$;
+
+
+CREATE FUNCTION cmp.parse_serial(p_text text) RETURNS bytea
+LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN ltrim(cmp.parse_hex(p_text), '\x00'::bytea);
+END
+$$;
+
+
+-- text where the octets are text, else hexadecimal
+
+CREATE FUNCTION cmp.show_reference(p_reference bytea) RETURNS text
+LANGUAGE plpgsql IMMUTABLE AS $$
+DECLARE
+    v_text  text;
+BEGIN
+    v_text := convert_from(p_reference, 'UTF8');
+
+    IF v_text !~ '[[:cntrl:]]' THEN
+        RETURN v_text;
+    END IF;
+
+    RETURN '0x' || encode(p_reference, 'hex');
+
+EXCEPTION WHEN character_not_in_repertoire OR untranslatable_character THEN
+    RETURN '0x' || encode(p_reference, 'hex');
+END
+$$;
+
+
+-- "*" stands for any characters, case does not matter
+
+CREATE FUNCTION cmp.matches(p_text text, p_pattern text) RETURNS bool
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT p_text ILIKE replace(replace(replace(replace(p_pattern,
+        '\', '\\'), '%', '\%'), '_', '\_'), '*', '%')
+$$;
+
+
+CREATE FUNCTION cmp.find_ca(p_ca text) RETURNS int4
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    v_id    int4;
+BEGIN
+    SELECT a.id INTO v_id FROM cmp.ca a WHERE a.name = p_ca;
+
+    IF NOT FOUND THEN
+        PERFORM cmp.refuse(format('there is no CA "%s"', p_ca));
+    END IF;
+
+    RETURN v_id;
+END
+$$;
+
+
+CREATE FUNCTION cmp.operator_audit(p_ca int4, p_action text, p_serial bytea,
+    p_text text) RETURNS void
+LANGUAGE sql AS $$
+    INSERT INTO cmp.audit (at, ca_id, action, requester, client, serial, text)
+    VALUES (clock_timestamp(), p_ca, p_action, 'operator:' || session_user,
+        coalesce(host(inet_client_addr()), 'local'), p_serial, p_text)
+$$;
+
+
+CREATE FUNCTION cmp.ca_list()
+RETURNS TABLE (ca text, id int4, certificate text, created timestamptz)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT a.name, a.id, encode(a.certificate, 'hex'), a.created_at
+    FROM cmp.ca a
+    ORDER BY a.name
+$$;
+
+
+-- credentials; the secret is sealed by the caller for this CA and reference
+-- (see src/core/cmp_seal.h)
+
+CREATE FUNCTION cmp.credential_add(
+    p_ca            text,
+    p_reference     bytea,
+    p_secret        bytea,
+    p_profiles      text[] DEFAULT '{}',
+    p_subject       text DEFAULT '',
+    p_sans          text[] DEFAULT '{}',
+    p_uses          int4 DEFAULT NULL,
+    p_not_after     timestamptz DEFAULT NULL,
+    p_may_revoke    bool DEFAULT false,
+    p_replace       bool DEFAULT false)
+RETURNS int8
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_ca    int4;
+    v_id    int8;
+BEGIN
+    IF p_uses < 1 THEN
+        PERFORM cmp.refuse('the number of uses must be at least 1');
+    END IF;
+
+    IF p_not_after <= now() THEN
+        PERFORM cmp.refuse('the credential would have expired already');
+    END IF;
+
+    SELECT a.id INTO v_ca FROM cmp.ca a WHERE a.name = p_ca;
+
+    IF NOT FOUND THEN
+        RAISE NOTICE 'no server has registered a CA "%" yet', p_ca;
+        v_ca := cmp.ca_register(p_ca, NULL);
+    END IF;
+
+    INSERT INTO cmp.credential AS d (ca_id, reference, secret, profiles,
+        subject, sans, uses_left, not_after, may_revoke)
+    VALUES (v_ca, p_reference, p_secret, coalesce(p_profiles, '{}'),
+        coalesce(p_subject, ''), coalesce(p_sans, '{}'),
+        coalesce(p_uses, -1), p_not_after, coalesce(p_may_revoke, false))
+    ON CONFLICT (ca_id, reference) DO UPDATE
+    SET secret = excluded.secret, profiles = excluded.profiles,
+        subject = excluded.subject, sans = excluded.sans,
+        uses_left = excluded.uses_left, not_after = excluded.not_after,
+        may_revoke = excluded.may_revoke, disabled = false,
+        changed_at = now()
+    WHERE p_replace
+    RETURNING d.id INTO v_id;
+
+    IF v_id IS NULL THEN
+        PERFORM cmp.refuse(format('CA "%s" has a credential "%s" already',
+            p_ca, cmp.show_reference(p_reference)));
+    END IF;
+
+    PERFORM cmp.operator_audit(v_ca, 'credential add', NULL,
+        cmp.show_reference(p_reference));
+
+    RETURN v_id;
+END
+$$;
+
+
+CREATE FUNCTION cmp.credential_disable(p_ca text, p_reference bytea,
+    p_disabled bool DEFAULT true) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_ca    int4 := cmp.find_ca(p_ca);
+BEGIN
+    UPDATE cmp.credential d SET disabled = p_disabled, changed_at = now()
+    WHERE d.ca_id = v_ca AND d.reference = p_reference;
+
+    IF NOT FOUND THEN
+        PERFORM cmp.refuse(format('CA "%s" has no credential "%s"', p_ca,
+            cmp.show_reference(p_reference)));
+    END IF;
+
+    PERFORM cmp.operator_audit(v_ca, CASE WHEN p_disabled
+        THEN 'credential disable' ELSE 'credential enable' END, NULL,
+        cmp.show_reference(p_reference));
+END
+$$;
+
+
+CREATE FUNCTION cmp.credential_list(p_ca text DEFAULT NULL,
+    p_reference text DEFAULT NULL)
+RETURNS TABLE (ca text, reference text, state text, uses_left int4,
+    expires timestamptz, profiles text[], subject text, sans text[],
+    may_revoke bool, created timestamptz)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT a.name, cmp.show_reference(d.reference),
+        CASE WHEN d.disabled THEN 'disabled' WHEN d.uses_left = 0 THEN 'spent'
+             WHEN d.not_after <= now() THEN 'expired' ELSE 'active' END,
+        nullif(d.uses_left, -1), d.not_after, d.profiles, d.subject, d.sans,
+        d.may_revoke, d.created_at
+    FROM cmp.credential d JOIN cmp.ca a ON a.id = d.ca_id
+    WHERE (p_ca IS NULL OR a.name = p_ca)
+        AND (p_reference IS NULL
+             OR cmp.matches(cmp.show_reference(d.reference), p_reference))
+    ORDER BY a.name, d.reference
+$$;
+
+
+-- certificates
+
+CREATE FUNCTION cmp.certificate_list(
+    p_ca            text DEFAULT NULL,
+    p_serial        text DEFAULT NULL,
+    p_subject       text DEFAULT NULL,      -- pattern
+    p_state         text DEFAULT NULL,
+    p_profile       text DEFAULT NULL,
+    p_since         timestamptz DEFAULT NULL,
+    p_expires       timestamptz DEFAULT NULL,   -- before
+    p_limit         int4 DEFAULT 100)
+RETURNS TABLE (ca text, serial text, state text, subject text, profile text,
+    not_before timestamptz, not_after timestamptz, issued timestamptz,
+    revoked timestamptz, reason text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_ca        int4;
+    v_serial    bytea;
+BEGIN
+    IF p_ca IS NOT NULL THEN
+        v_ca := cmp.find_ca(p_ca);
+    END IF;
+
+    IF p_serial IS NOT NULL THEN
+        v_serial := cmp.parse_serial(p_serial);
+    END IF;
+
+    IF p_state NOT IN ('unconfirmed', 'valid', 'hold', 'revoked', 'expired')
+    THEN
+        PERFORM cmp.refuse(format('"%s" is not a state: unconfirmed, valid, '
+            'hold, revoked or expired', p_state));
+    END IF;
+
+    RETURN QUERY
+    SELECT a.name, encode(c.serial, 'hex'), s.state, c.subject, c.profile,
+        c.not_before, c.not_after, c.issued_at, r.revoked_at,
+        cmp.reason_name(r.reason)
+    FROM cmp.certificate c
+        JOIN cmp.ca a ON a.id = c.ca_id
+        LEFT JOIN cmp.revocation r
+        ON r.ca_id = c.ca_id AND r.serial = c.serial AND r.state <> 1,
+        LATERAL (SELECT CASE WHEN c.not_after < now() AND c.state <> 3
+                             THEN 'expired' ELSE cmp.state_name(c.state) END
+                ) AS s (state)
+    WHERE (v_ca IS NULL OR c.ca_id = v_ca)
+        AND (v_serial IS NULL OR c.serial = v_serial)
+        AND (p_subject IS NULL OR cmp.matches(c.subject, p_subject))
+        AND (p_state IS NULL OR s.state = p_state)
+        AND (p_profile IS NULL OR c.profile = p_profile)
+        AND (p_since IS NULL OR c.issued_at >= p_since)
+        AND (p_expires IS NULL OR c.not_after < p_expires)
+    ORDER BY c.serial DESC
+    LIMIT p_limit;
+END
+$$;
+
+
+-- the one certificate that is meant
+
+CREATE FUNCTION cmp.find_certificate(p_ca text, p_serial text,
+    OUT ca_id int4, OUT serial bytea)
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    v_ca    int4;
+BEGIN
+    serial := cmp.parse_serial(p_serial);
+
+    IF p_ca IS NOT NULL THEN
+        v_ca := cmp.find_ca(p_ca);
+    END IF;
+
+    SELECT min(c.ca_id) INTO ca_id FROM cmp.certificate c
+    WHERE c.serial = find_certificate.serial
+        AND (v_ca IS NULL OR c.ca_id = v_ca)
+    HAVING count(*) = 1;
+
+    IF NOT FOUND THEN
+        PERFORM cmp.refuse(format('there is no certificate, or more than '
+            'one, with the serial number %s', encode(serial, 'hex')));
+    END IF;
+END
+$$;
+
+
+CREATE FUNCTION cmp.certificate_show(p_ca text, p_serial text)
+RETURNS TABLE (ca text, serial text, state text, subject text, profile text,
+    not_before timestamptz, not_after timestamptz, issued timestamptz,
+    revoked timestamptz, reason text, invalid_since timestamptz,
+    reference text, transaction_id text, key_hash text, updates text,
+    updated_by text, used bool, replaced bool, retired bool, pem text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT a.name, encode(c.serial, 'hex'), cmp.state_name(c.state),
+        c.subject, c.profile, c.not_before, c.not_after, c.issued_at,
+        r.revoked_at, cmp.reason_name(r.reason), r.invalidity,
+        cmp.show_reference(d.reference), encode(c.transaction_id, 'hex'),
+        encode(c.key_hash, 'hex'), encode(c.predecessor, 'hex'),
+        encode(c.successor, 'hex'), c.used, c.replaced, c.retired,
+        E'-----BEGIN CERTIFICATE-----\n'
+        || regexp_replace(translate(encode(c.der, 'base64'), E'\n', ''),
+                          '.{1,64}', E'\\&\n', 'g')
+        || E'-----END CERTIFICATE-----'
+    FROM cmp.find_certificate(p_ca, p_serial) f
+        JOIN cmp.certificate c ON c.serial = f.serial AND c.ca_id = f.ca_id
+        JOIN cmp.ca a ON a.id = c.ca_id
+        LEFT JOIN cmp.credential d ON d.id = c.credential_id
+        LEFT JOIN cmp.revocation r
+        ON r.ca_id = c.ca_id AND r.serial = c.serial AND r.state <> 1
+$$;
+
+
+-- p_action: revoke, hold or release
+
+CREATE FUNCTION cmp.certificate_change(p_ca text, p_serial text,
+    p_action text, p_reason text DEFAULT 'unspecified',
+    p_invalid_since timestamptz DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_action    int4;
+    v_reason    int4 := cmp.parse_reason(p_reason);
+    v_ca        int4;
+    v_serial    bytea;
+    v_state     int2;
+BEGIN
+    v_action := CASE p_action WHEN 'revoke' THEN 2 WHEN 'hold' THEN 3
+                              WHEN 'release' THEN 4 END;
+
+    IF v_action IS NULL THEN
+        PERFORM cmp.refuse(format('"%s" is not revoke, hold or release',
+                                  p_action));
+    END IF;
+
+    SELECT f.ca_id, f.serial INTO v_ca, v_serial
+    FROM cmp.find_certificate(p_ca, p_serial) f;
+
+    IF NOT cmp.change(clock_timestamp(), v_ca, v_serial, NULL, v_action,
+                      v_reason, 4, p_invalid_since)
+    THEN
+        SELECT c.state INTO v_state FROM cmp.certificate c
+        WHERE c.serial = v_serial AND c.ca_id = v_ca;
+
+        PERFORM cmp.refuse(format('the certificate is %s',
+            CASE v_state WHEN 2 THEN 'on hold'
+                         ELSE cmp.state_name(v_state) END));
+    END IF;
+
+    PERFORM cmp.operator_audit(v_ca, p_action, v_serial,
+        CASE p_action WHEN 'revoke' THEN cmp.reason_name(v_reason)
+                      ELSE '' END);
+END
+$$;
+
+
+-- the audit, the latest first
+
+CREATE FUNCTION cmp.audit_list(
+    p_ca            text DEFAULT NULL,
+    p_serial        text DEFAULT NULL,
+    p_transaction   text DEFAULT NULL,
+    p_requester     text DEFAULT NULL,      -- pattern
+    p_action        text DEFAULT NULL,
+    p_since         timestamptz DEFAULT NULL,
+    p_until         timestamptz DEFAULT NULL,
+    p_limit         int4 DEFAULT 100)
+RETURNS TABLE (at timestamptz, ca text, action text, status int4,
+    fail_info int4, requester text, client text, transaction_id text,
+    serial text, text text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT u.at, a.name, u.action, u.status, u.fail_info, u.requester,
+        u.client, encode(u.transaction_id, 'hex'), encode(u.serial, 'hex'),
+        u.text
+    FROM cmp.audit u LEFT JOIN cmp.ca a ON a.id = u.ca_id
+    WHERE (p_ca IS NULL OR u.ca_id = cmp.find_ca(p_ca))
+        AND (p_serial IS NULL OR u.serial = cmp.parse_serial(p_serial))
+        AND (p_transaction IS NULL
+             OR u.transaction_id = cmp.parse_hex(p_transaction))
+        AND (p_requester IS NULL OR cmp.matches(u.requester, p_requester))
+        AND (p_action IS NULL OR u.action = p_action)
+        AND u.at >= coalesce(p_since, '-infinity')
+        AND u.at < coalesce(p_until, 'infinity')
+    ORDER BY u.at DESC, u.id DESC
+    LIMIT p_limit
+$$;
+
+
+CREATE FUNCTION cmp.crl_show(p_ca text DEFAULT NULL)
+RETURNS TABLE (ca text, number int8, this_update timestamptz,
+    next_update timestamptz, octets int4, pem text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT DISTINCT ON (a.name) a.name, c.number, c.this_update,
+        c.next_update, octet_length(c.der),
+        E'-----BEGIN X509 CRL-----\n'
+        || regexp_replace(translate(encode(c.der, 'base64'), E'\n', ''),
+                          '.{1,64}', E'\\&\n', 'g')
+        || E'-----END X509 CRL-----'
+    FROM cmp.crl c JOIN cmp.ca a ON a.id = c.ca_id
+    WHERE p_ca IS NULL OR a.name = p_ca
+    ORDER BY a.name, c.number DESC
+$$;

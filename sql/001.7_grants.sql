@@ -1,0 +1,60 @@
+-- Copyright (C) ngx_http_cmp_module contributors
+--
+-- Who may do what: functions, and for auditors also tables, but never a
+-- secret.  The last file of version 1; makes the first partitions too.
+
+REVOKE ALL ON SCHEMA cmp FROM PUBLIC;
+REVOKE ALL ON ALL TABLES IN SCHEMA cmp FROM PUBLIC;
+REVOKE ALL ON ALL SEQUENCES IN SCHEMA cmp FROM PUBLIC;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA cmp FROM PUBLIC;
+
+ALTER DEFAULT PRIVILEGES REVOKE ALL ON FUNCTIONS FROM PUBLIC;
+
+GRANT USAGE ON SCHEMA cmp TO cmp_server, cmp_operator, cmp_auditor;
+
+GRANT EXECUTE ON FUNCTION
+    cmp.schema_version(),
+    cmp.ca_register(text, bytea),
+    cmp.load(int4, bytea, bytea, bytea, bytea, bytea, bytea, int8, bytea[],
+        bytea[], bytea[], bytea[]),
+    cmp.commit(int4, bytea, int4, int4, int4, int4, int8, bytea, bytea, bytea,
+        bytea, bytea, bytea, int8, int8, bytea, bytea, int8, int8, bytea[],
+        bytea[], int4[], int4[], bytea[], text[], bytea[], int8[], text[],
+        bytea[], int4[], timestamptz[], timestamptz[], int8[], int4[],
+        bytea[], int4[], int4[], int4[], int4[], timestamptz[], text[],
+        int4[], int4[], bytea[], text[], text, text),
+    cmp.sweep(),
+    cmp.crl_current(int4, int8, int8),
+    cmp.crl_entries(int4),
+    cmp.crl_store(int4, int8, text, timestamptz, timestamptz, bytea)
+TO cmp_server;
+
+GRANT EXECUTE ON FUNCTION
+    cmp.credential_add(text, bytea, bytea, text[], text, text[], int4,
+        timestamptz, bool, bool),
+    cmp.credential_disable(text, bytea, bool),
+    cmp.certificate_change(text, text, text, text, timestamptz)
+TO cmp_operator;
+
+GRANT EXECUTE ON FUNCTION
+    cmp.schema_version(),
+    cmp.ca_list(),
+    cmp.credential_list(text, text),
+    cmp.certificate_list(text, text, text, text, text, timestamptz,
+        timestamptz, int4),
+    cmp.certificate_show(text, text),
+    cmp.audit_list(text, text, text, text, text, timestamptz, timestamptz,
+        int4),
+    cmp.crl_show(text)
+TO cmp_operator, cmp_auditor;
+
+GRANT SELECT ON cmp.ca, cmp.certificate, cmp.revocation, cmp.crl, cmp.audit,
+    cmp.schema_version
+TO cmp_auditor;
+
+GRANT SELECT (id, ca_id, reference, profiles, subject, sans, uses_left,
+    not_after, disabled, may_revoke, created_at, changed_at)
+ON cmp.credential TO cmp_auditor;
+
+SELECT cmp.create_partitions(now()),
+       cmp.create_partitions(now() + interval '3 months');

@@ -1,0 +1,178 @@
+
+/*
+ * Copyright (C) ngx_http_cmp_module contributors
+ *
+ * Seals a shared secret for cmpctl: reads it from standard input and prints
+ * the sealed form in hexadecimal.
+ *
+ *     cmpctl-seal KEYFILE CA REFERENCE
+ *
+ * REFERENCE is hexadecimal.
+ */
+
+
+#include <cmp_seal.h>
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <openssl/crypto.h>
+#include <openssl/rand.h>
+
+
+#define CMPCTL_MAX_REFERENCE  256
+
+
+static int cmpctl_reference(cmp_str_t *reference, const char *hex);
+static int cmpctl_read(cmp_str_t *secret);
+static int cmpctl_seal(cmp_pool_t *pool, const char *file,
+    const cmp_str_t *ca, const cmp_str_t *reference, const cmp_str_t *secret);
+
+
+int
+main(int argc, char **argv)
+{
+    int            rc;
+    cmp_str_t      ca, reference, secret;
+    cmp_pool_t    *pool;
+    unsigned char  buf[CMP_MAX_SECRET + 1], ref[CMPCTL_MAX_REFERENCE];
+
+    if (argc != 4) {
+        fprintf(stderr, "usage: cmpctl-seal KEYFILE CA REFERENCE-HEX\n");
+        return 2;
+    }
+
+    ca.data = (unsigned char *) argv[2];
+    ca.len = strlen(argv[2]);
+    reference.data = ref;
+    secret.data = buf;
+
+    if (cmpctl_reference(&reference, argv[3]) != CMP_OK
+        || cmpctl_read(&secret) != CMP_OK)
+    {
+        OPENSSL_cleanse(buf, sizeof(buf));
+        return 1;
+    }
+
+    pool = cmp_pool_create();
+
+    if (pool == NULL) {
+        fprintf(stderr, "cmpctl-seal: out of memory\n");
+        OPENSSL_cleanse(buf, sizeof(buf));
+        return 1;
+    }
+
+    rc = cmpctl_seal(pool, argv[1], &ca, &reference, &secret);
+
+    OPENSSL_cleanse(buf, sizeof(buf));
+    cmp_pool_destroy(pool);
+
+    return rc == CMP_OK ? 0 : 1;
+}
+
+
+static int
+cmpctl_reference(cmp_str_t *reference, const char *hex)
+{
+    size_t       i, len;
+    unsigned     octet;
+    const char   digits[] = "0123456789abcdef";
+    const char  *high, *low;
+
+    len = strlen(hex);
+
+    if (len == 0 || len % 2 != 0 || len / 2 > CMPCTL_MAX_REFERENCE) {
+        fprintf(stderr, "cmpctl-seal: the reference has a wrong length\n");
+        return CMP_ERROR;
+    }
+
+    for (i = 0; i < len / 2; i++) {
+        high = strchr(digits, hex[2 * i]);
+        low = strchr(digits, hex[2 * i + 1]);
+
+        if (high == NULL || low == NULL) {
+            fprintf(stderr, "cmpctl-seal: the reference is not lower-case "
+                            "hexadecimal\n");
+            return CMP_ERROR;
+        }
+
+        octet = (unsigned) ((high - digits) << 4 | (low - digits));
+        reference->data[i] = (unsigned char) octet;
+    }
+
+    reference->len = len / 2;
+
+    return CMP_OK;
+}
+
+
+static int
+cmpctl_read(cmp_str_t *secret)
+{
+    ssize_t  n;
+
+    secret->len = 0;
+
+    while (secret->len <= CMP_MAX_SECRET) {
+
+        n = read(STDIN_FILENO, secret->data + secret->len,
+                 CMP_MAX_SECRET + 1 - secret->len);
+
+        if (n < 0) {
+            perror("cmpctl-seal: read() failed");
+            return CMP_ERROR;
+        }
+
+        if (n == 0) {
+            break;
+        }
+
+        secret->len += n;
+    }
+
+    if (secret->len == 0 || secret->len > CMP_MAX_SECRET) {
+        fprintf(stderr, "cmpctl-seal: the secret has to have 1 to %d octets\n",
+                CMP_MAX_SECRET);
+        return CMP_ERROR;
+    }
+
+    return CMP_OK;
+}
+
+
+static int
+cmpctl_seal(cmp_pool_t *pool, const char *file, const cmp_str_t *ca,
+    const cmp_str_t *reference, const cmp_str_t *secret)
+{
+    int            rc;
+    char           err[256];
+    size_t         i;
+    cmp_str_t      sealed;
+    unsigned char  key[CMP_SEAL_KEY_LEN], nonce[12];
+
+    if (cmp_seal_read_key(file, key, err, sizeof(err)) != CMP_OK) {
+        fprintf(stderr, "cmpctl-seal: %s\n", err);
+        return CMP_ERROR;
+    }
+
+    if (RAND_bytes(nonce, sizeof(nonce)) != 1) {
+        fprintf(stderr, "cmpctl-seal: no random numbers\n");
+        OPENSSL_cleanse(key, sizeof(key));
+        return CMP_ERROR;
+    }
+
+    rc = cmp_seal(pool, key, nonce, ca, reference, secret, &sealed);
+
+    OPENSSL_cleanse(key, sizeof(key));
+
+    if (rc != CMP_OK) {
+        fprintf(stderr, "cmpctl-seal: sealing failed\n");
+        return CMP_ERROR;
+    }
+
+    for (i = 0; i < sealed.len; i++) {
+        printf("%02x", sealed.data[i]);
+    }
+
+    return (printf("\n") < 0 || fflush(stdout) != 0) ? CMP_ERROR : CMP_OK;
+}

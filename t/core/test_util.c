@@ -1,0 +1,114 @@
+
+/*
+ * Copyright (C) ngx_http_cmp_module contributors
+ */
+
+
+#include <test_util.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/err.h>
+
+
+#define TEST_DATA  "t/core/data/"
+
+
+void
+test_check_ok(int rc, const char *file, int line)
+{
+    _assert_int_equal((LargestIntegralType) rc, CMP_OK, file, line);
+    _assert_int_equal(ERR_peek_error(), 0, file, line);
+}
+
+
+void
+test_check_refused(int rc, const cmp_refusal_t *refusal, cmp_refuse_e code,
+    const char *file, int line)
+{
+    _assert_int_equal((LargestIntegralType) rc,
+                      (LargestIntegralType) CMP_DECLINED, file, line);
+    _assert_int_equal(refusal->code, code, file, line);
+    _assert_int_equal(ERR_peek_error(), 0, file, line);
+}
+
+
+cmp_str_t
+test_file(cmp_pool_t *pool, const char *name)
+{
+    long        size;
+    char        path[256];
+    FILE       *f;
+    cmp_str_t   str;
+
+    (void) snprintf(path, sizeof(path), TEST_DATA "%s", name);
+
+    f = fopen(path, "rb");
+    if (f == NULL) {
+        print_error("cannot open %s\n", path);
+    }
+
+    assert_non_null(f);
+    assert_int_equal(fseek(f, 0, SEEK_END), 0);
+    size = ftell(f);
+    assert_true(size > 0);
+    rewind(f);
+
+    str.len = (size_t) size;
+    str.data = cmp_palloc(pool, str.len);
+    assert_non_null(str.data);
+    assert_int_equal(fread(str.data, 1, str.len, f), str.len);
+
+    assert_int_equal(fclose(f), 0);
+
+    return str;
+}
+
+
+void
+test_ca(cmp_ca_t *ca)
+{
+    memset(ca, 0, sizeof(cmp_ca_t));
+
+    ca->max_iterations = 100000;
+    ca->sha1 = 1;
+}
+
+
+void
+test_decode(cmp_pool_t *pool, const unsigned char *data, size_t len,
+    cmp_msg_t *msg)
+{
+    cmp_str_t      copy;
+    cmp_refusal_t  refusal;
+
+    memset(&refusal, 0, sizeof(cmp_refusal_t));
+
+    assert_int_equal(cmp_pstrdup(pool, &copy, data, len), CMP_OK);
+    test_ok(cmp_msg_decode(pool, copy.data, copy.len, msg, &refusal));
+}
+
+
+cmp_str_t
+test_str(const char *text)
+{
+    cmp_str_t  str;
+
+    str.data = (unsigned char *) text;
+    str.len = strlen(text);
+
+    return str;
+}
+
+
+cmp_str_t
+test_der(cmp_pool_t *pool, const ASN1_ITEM *it, const void *value)
+{
+    cmp_str_t  str;
+
+    assert_int_equal(cmp_encode(pool, it, value, &str), CMP_OK);
+
+    return str;
+}

@@ -15,8 +15,9 @@ endif
 BUILD ?= release
 
 # the nginx to build for: its binary, and its headers and configure script
+# (not "NGINX": nginx itself reads an environment variable of that name)
 
-NGINX ?= $(shell PATH=$$PATH:/usr/sbin:/usr/local/sbin command -v nginx \
+NGINX_BIN ?= $(shell PATH=$$PATH:/usr/sbin:/usr/local/sbin command -v nginx \
            || echo nginx)
 NGINX_SRC ?= /usr/share/nginx/src
 
@@ -54,7 +55,7 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | sort \
 	    | while IFS='|' read -r t d; do printf '  %-12s %s\n' "$$t" "$$d"; \
 	      done
-	@echo "  variables:   BUILD=release|debug|sanitize NGINX NGINX_SRC"
+	@echo "  variables:   BUILD=release|debug|sanitize NGINX_BIN NGINX_SRC"
 	@echo "               PG_CONFIG DESTDIR DEMO_DIR DEMO_PORT"
 	@echo "               DEMO_TLS_PORT PACKAGES CHECK_PACKAGES"
 
@@ -80,11 +81,11 @@ include build/lint.mk
 include build/test.mk
 
 install: build ## installs the module, the SQL files and cmpctl (DESTDIR)
-	@NGINX=$(NGINX) OUT=$(OUT) DESTDIR=$(DESTDIR) build/install.sh
+	@NGINX_BIN=$(NGINX_BIN) OUT=$(OUT) DESTDIR=$(DESTDIR) build/install.sh
 
 demo: deps build ## a CA to play with: enrol, update, revoke, and go on
 	@DEMO_DIR=$(DEMO_DIR) DEMO_PORT=$(DEMO_PORT) \
-	    DEMO_TLS_PORT=$(DEMO_TLS_PORT) NGINX=$(NGINX) OUT=$(OUT) \
+	    DEMO_TLS_PORT=$(DEMO_TLS_PORT) NGINX_BIN=$(NGINX_BIN) OUT=$(OUT) \
 	    build/demo.sh start
 
 demo-stop: ## ends the demo

@@ -2,12 +2,12 @@
 #
 # Copyright (C) ngx_http_cmp_module contributors
 #
-# configure.sh KIND SRC NGINX OUT
+# configure.sh KIND SRC NGINX_BIN OUT
 #
 # Configures nginx with the module of this checkout, outside of the nginx
 # tree SRC, in the folder OUT/nginx.
 #
-#     release, debug   a dynamic module that fits the binary NGINX
+#     release, debug   a dynamic module that fits the binary NGINX_BIN
 #     sanitize         an nginx of its own with the module linked in
 
 set -eu

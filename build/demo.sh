@@ -6,7 +6,7 @@
 #
 # A private PostgreSQL cluster, a root and an issuing CA, and nginx with the
 # module, all below DEMO_DIR; then a certificate's life with `openssl cmp` as
-# the client.  Reads DEMO_DIR, DEMO_PORT, DEMO_TLS_PORT, NGINX and OUT.
+# the client.  Reads DEMO_DIR, DEMO_PORT, DEMO_TLS_PORT, NGINX_BIN and OUT.
 
 set -eu
 
@@ -57,23 +57,36 @@ text() {
 # shows a command as one would type it, does it, shows what it says
 
 show() {
-    local word line='    $'
+    local word unit= line=${prompt:-"    \$"}
 
     for word in "$@"; do
         case $word in
-            '')               word='""' ;;
+            '')                       word='""' ;;
             *[!A-Za-z0-9_./:,=@%+-]*) word="'$word'" ;;
         esac
 
-        if [ $((${#line} + ${#word})) -gt 74 ]; then
-            printf '%s \\\n' "$line"
-            line="         "
-        fi
+        # an option and its value stay on one line
 
-        line="$line $word"
+        case $unit in
+            -*\ *|[!-]*)  put_unit ;;
+            -*)           case $word in -*) put_unit ;; esac ;;
+        esac
+
+        unit="${unit:+$unit }$word"
     done
 
+    put_unit
     printf '%s\n' "$line"
+}
+
+put_unit() {
+    if [ $((${#line} + ${#unit})) -gt 74 ]; then
+        printf '%s \\\n' "$line"
+        line="         "
+    fi
+
+    line="$line $unit"
+    unit=
 }
 
 run() {
@@ -301,8 +314,8 @@ A device that has no certificate yet needs something else to show who it is:
 a shared secret with a name, the reference. The operator makes them once:
 EOF
     echo
-    echo "    \$ printf %s $secret |"
-    show sql/cmpctl --dsn "$conninfo" --key-file "$dir/pki/seal.key" \
+    echo "    \$ printf %s $secret \\"
+    prompt="          |" show sql/cmpctl --dsn "$conninfo" --key-file "$dir/pki/seal.key" \
         credential add --ca devices --reference "$reference" --secret-stdin
     printf %s "$secret" | sql/cmpctl --dsn "$conninfo" \
         --key-file "$dir/pki/seal.key" credential add --ca devices \
@@ -314,7 +327,7 @@ EOF
 
     nginx_conf >"$dir/nginx/nginx.conf"
 
-    "$NGINX" -e "$dir/nginx/error.log" -p "$dir/nginx/" \
+    "$NGINX_BIN" -e "$dir/nginx/error.log" -p "$dir/nginx/" \
         -c "$dir/nginx/nginx.conf" || fail "nginx does not start"
 
     write_env
@@ -426,7 +439,15 @@ EOF
 }
 
 rows() {
-    run psql -X -d "$conninfo" -c "SELECT ca, subject, status FROM cmp.x"
+    text <<EOF
+What was issued and what became of it, and who was told what:
+EOF
+    echo
+    run psql -X -d "$conninfo" -c "SELECT subject, state, reason, profile, \
+not_after::date AS ends, left(serial, 12) AS \"serial...\" \
+FROM cmp.certificate_list()"
+    run psql -X -d "$conninfo" -c "SELECT at::time(0), action, requester, \
+left(serial, 12) AS \"serial...\", text FROM cmp.audit_list() ORDER BY at"
 }
 
 case ${1:-} in

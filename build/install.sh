@@ -4,19 +4,19 @@
 #
 # Installs the module where nginx looks for modules, and the operator's
 # command with its SQL files.  By rename: a running nginx has the old file
-# mapped and must not see it change.  Reads OUT, NGINX, DESTDIR, PREFIX.
+# mapped and must not see it change.  Reads OUT, NGINX_BIN, DESTDIR, PREFIX.
 
 set -eu
 
 prefix=${PREFIX:-/usr/local}
 dest=${DESTDIR:-}
 
-modules=$("$NGINX" -V 2>&1 | tr ' ' '\n' \
+modules=$("$NGINX_BIN" -V 2>&1 | tr ' ' '\n' \
           | sed -n "s/^'\{0,1\}--modules-path=\([^']*\)'\{0,1\}$/\1/p" \
           | tail -n 1)
 
 if [ -z "$modules" ]; then
-    modules=$("$NGINX" -V 2>&1 | tr ' ' '\n' \
+    modules=$("$NGINX_BIN" -V 2>&1 | tr ' ' '\n' \
               | sed -n "s/^'\{0,1\}--prefix=\([^']*\)'\{0,1\}$/\1/p" \
               | tail -n 1)
     modules=${modules:-/usr/local/nginx}/modules
@@ -36,8 +36,8 @@ put "$OUT/nginx/objs/ngx_http_cmp_module.so" \
     "$modules/ngx_http_cmp_module.so" 644
 
 for f in sql/*.sql; do
-    put "$f" "$prefix/share/ngx_http_cmp_module/$(basename "$f")" 644
+    put "$f" "$prefix/share/ngx_http_cmp_module/sql/$(basename "$f")" 644
 done
 
-put "$OUT/cmpctl-seal" "$prefix/libexec/cmpctl-seal" 755
+put "$OUT/cmpctl-seal" "$prefix/lib/ngx_http_cmp_module/cmpctl-seal" 755
 put sql/cmpctl "$prefix/bin/cmpctl" 755

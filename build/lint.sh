@@ -98,6 +98,9 @@ exports() {
         | grep -vxE 'ngx_modules|ngx_module_names|ngx_module_order' \
         | sed 's/^/exported: /'
 
+    nm -D -u "$so" | awk '{ print $2 }' | grep -E '^(cmp_|ngx_http_cmp_)' \
+        | sed 's/^/not defined: /'
+
     nm -A -g --defined-only "$out"/nginx/objs/addon/*/*.o \
         | grep -vE ' (cmp_|ngx_http_cmp_)[a-z0-9_]+$' \
         | sed 's/^/external name: /'
@@ -110,6 +113,8 @@ scripts() {
         case $(head -c 30 "$f" | head -n 1) in
             '#!/bin/bash'*|'#!/usr/bin/env bash'*) bash -n "$f" ;;
             '#!/bin/sh'*)                          sh -n "$f" ;;
+            '#!/usr/bin/perl'*)
+                perl -c "$f" 2>&1 | grep -v 'syntax OK$' ;;
         esac
     done
 }

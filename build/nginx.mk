@@ -33,13 +33,13 @@ build-all: ## builds the module and the sanitizer nginx
 
 $(OUT)/configured: config build/configure.sh $(OUT)/inputs
 	@CMP_PG_CONFIG=$(PG_CONFIG) \
-	    build/configure.sh $(BUILD) $(TREE) $(NGINX) $(OUT)
+	    build/configure.sh $(BUILD) $(TREE) $(NGINX_BIN) $(OUT)
 	@touch $@
 
 $(OUT)/inputs: FORCE
 	@mkdir -p $(OUT)
-	@{ echo $(CURDIR) $(HEADERS); echo $(TREE) $(NGINX) $(CC); \
-	    $(NGINX) -V 2>&1; $(PG_CONFIG) --version; } >$@.new
+	@{ echo $(CURDIR) $(HEADERS); echo $(TREE) $(NGINX_BIN) $(CC); \
+	    $(NGINX_BIN) -V 2>&1; $(PG_CONFIG) --version; } >$@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
 .PHONY: FORCE

@@ -10,4 +10,4 @@ fuzz: ## runs the fuzz drivers, FUZZ_SECONDS each (default 60)
 	@build/fuzz.sh
 
 bench: build ## speed of whole enrolments against a private database
-	@OUT=$(OUT) NGINX=$(NGINX) t/bench/run
+	@OUT=$(OUT) NGINX_BIN=$(NGINX_BIN) t/bench/run

@@ -23,12 +23,22 @@
 
 #include <openssl/err.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 
 #define FIXTURE_SUBJECT       "/O=Example/CN=device-1"
 #define FIXTURE_NONCES        64
+
+/* an entry of the table of tests, with a CA of its own */
+
+#define fixture_test(name)                                                    \
+    cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+
+#define fixture_test_strict(name)                                             \
+    cmocka_unit_test_setup_teardown(name, fixture_setup_strict,               \
+                                    fixture_teardown)
 
 /* what a refusal may have done to the store */
 
@@ -66,6 +76,7 @@ void fixture_destroy(fixture_t *f);
 
 /* the same, with an Ed25519 CA */
 int fixture_setup(void **state);
+int fixture_setup_strict(void **state);
 int fixture_teardown(void **state);
 
 /* the level, and what its clients have to do */

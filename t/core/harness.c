@@ -579,6 +579,7 @@ static void
 harness_info(harness_t *h, const cmp_exchange_info_t *info)
 {
     h->info = *info;
+    h->logged = (info->log != NULL);
 
     snprintf(h->requester, sizeof(h->requester), "%.*s",
              (int) info->requester.len, (char *) info->requester.data);

@@ -76,6 +76,7 @@ typedef struct {
     int                       committed;
     cmp_exchange_info_t       info;             /* pointers are gone */
     char                      requester[256];
+    int                       logged;           /* there was more to log */
     unsigned char            *reply;
     size_t                    reply_len;
 } harness_t;

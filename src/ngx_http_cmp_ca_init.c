@@ -1,0 +1,283 @@
+
+/*
+ * Copyright (C) ngx_http_cmp_module contributors
+ *
+ * What can only be done when all of the configuration was read: names are
+ * resolved, each CA is checked as a whole.
+ */
+
+
+#include <ngx_http_cmp_module.h>
+
+
+static ngx_int_t ngx_http_cmp_ca_init_one(ngx_conf_t *cf,
+    ngx_http_cmp_main_conf_t *mcf, ngx_http_cmp_ca_t *ca);
+static ngx_int_t ngx_http_cmp_ca_init_profiles(ngx_conf_t *cf,
+    ngx_http_cmp_ca_t *ca);
+static ngx_int_t ngx_http_cmp_ca_init_key(ngx_http_cmp_key_t *key, X509 *cert,
+    EVP_PKEY **slot);
+
+#if (NGX_THREADS)
+static ngx_thread_pool_t *ngx_http_cmp_ca_thread_pool_auto(ngx_conf_t *cf);
+#endif
+
+
+#if (NGX_THREADS)
+static ngx_str_t  ngx_http_cmp_ca_pool_name = ngx_string("cmp");
+#endif
+
+
+ngx_int_t
+ngx_http_cmp_ca_init(ngx_conf_t *cf, ngx_http_cmp_main_conf_t *mcf)
+{
+    ngx_uint_t                i;
+    ngx_http_cmp_ca_t       **cap;
+    ngx_http_cmp_profile_t  **prfp;
+
+    prfp = mcf->profiles.elts;
+
+    for (i = 0; i < mcf->profiles.nelts; i++) {
+
+        if (prfp[i]->defined == 0) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "unknown cmp_profile \"%V\" in %s:%ui",
+                          &prfp[i]->name, prfp[i]->file, prfp[i]->line);
+            return NGX_ERROR;
+        }
+    }
+
+    cap = mcf->cas.elts;
+
+    for (i = 0; i < mcf->cas.nelts; i++) {
+
+        if (cap[i]->defined == 0) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "unknown cmp_ca \"%V\" in %s:%ui",
+                          &cap[i]->name, cap[i]->file, cap[i]->line);
+            return NGX_ERROR;
+        }
+
+        if (mcf->store == NULL) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "no \"cmp_store\" is defined for cmp_ca \"%V\" "
+                          "in %s:%ui",
+                          &cap[i]->name, cap[i]->file, cap[i]->line);
+            return NGX_ERROR;
+        }
+
+        if (ngx_http_cmp_ca_init_one(cf, mcf, cap[i]) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_cmp_ca_init_one(ngx_conf_t *cf, ngx_http_cmp_main_conf_t *mcf,
+    ngx_http_cmp_ca_t *ca)
+{
+    char       err[NGX_HTTP_CMP_ERR_LEN];
+    cmp_ca_t  *c;
+
+    c = &ca->ca;
+
+    c->anchors = ca->anchors.elts;
+    c->nanchors = ca->anchors.nelts;
+    c->ras = ca->ras.elts;
+    c->nras = ca->ras.nelts;
+
+    if (ngx_http_cmp_ca_init_key(&ca->key, c->certificate, &c->key) != NGX_OK
+        || ngx_http_cmp_ca_init_key(&ca->response_key, c->response_certificate,
+                                    &c->response_key)
+           != NGX_OK
+        || ngx_http_cmp_ca_init_profiles(cf, ca) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    err[0] = '\0';
+
+    if (cmp_ca_finish(c, mcf->pool, err, sizeof(err)) != CMP_OK) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0, "cmp_ca \"%V\": %s in %s:%ui",
+                      &ca->name, (err[0] != '\0') ? err : "out of memory",
+                      ca->file, ca->line);
+        return NGX_ERROR;
+    }
+
+    /* how fast a token is nobody knows */
+
+    if (ca->key.store || ca->response_key.store) {
+        c->slow = 1;
+    }
+
+#if (NGX_THREADS)
+
+    if (ca->thread_pool == NULL) {
+        ca->thread_pool = ngx_http_cmp_ca_thread_pool_auto(cf);
+
+        if (ca->thread_pool == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+#endif
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_cmp_ca_init_profiles(ngx_conf_t *cf, ngx_http_cmp_ca_t *ca)
+{
+    cmp_profile_t            *p;
+    ngx_uint_t                i;
+    ngx_http_cmp_profile_t  **prfp;
+
+    ca->ca.nprofiles = ca->profiles.nelts;
+    ca->ca.profiles = ngx_palloc(cf->pool, ca->ca.nprofiles
+                                           * sizeof(cmp_profile_t *));
+    if (ca->ca.profiles == NULL) {
+        return NGX_ERROR;
+    }
+
+    prfp = ca->profiles.elts;
+
+    for (i = 0; i < ca->profiles.nelts; i++) {
+
+        p = &prfp[i]->profile;
+        ca->ca.profiles[i] = p;
+
+        if (ca->crl_url.len == 0 || p->ncrl_urls != 0) {
+            continue;
+        }
+
+        /* several CAs may use a profile, each has a CRL of its own */
+
+        p = ngx_palloc(cf->pool, sizeof(cmp_profile_t));
+        if (p == NULL) {
+            return NGX_ERROR;
+        }
+
+        *p = prfp[i]->profile;
+
+        if (ngx_http_cmp_conf_push(cf, &p->crl_urls, &p->ncrl_urls,
+                                   ca->crl_url.data, ca->crl_url.len)
+            != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        ca->ca.profiles[i] = p;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_cmp_ca_init_key(ngx_http_cmp_key_t *key, X509 *cert, EVP_PKEY **slot)
+{
+    if (cert == NULL) {
+        return NGX_OK;
+    }
+
+    if (key->store) {
+
+        *slot = X509_get_pubkey(cert);
+
+        if (*slot == NULL) {
+            cmp_crypto_error(NULL, 0);
+            return NGX_ERROR;
+        }
+
+        return NGX_OK;
+    }
+
+    *slot = key->key;
+    key->key = NULL;
+
+    return NGX_OK;
+}
+
+
+#if (NGX_THREADS)
+
+/*
+ * The pool "cmp" of the configuration, or one with a thread for each core.
+ * nginx makes pools in its own directive only, so that is what is run here.
+ */
+
+static ngx_thread_pool_t *
+ngx_http_cmp_ca_thread_pool_auto(ngx_conf_t *cf)
+{
+    void               *conf;
+    u_char             *p;
+    ngx_str_t          *arg;
+    ngx_uint_t          i;
+    ngx_array_t        *save;
+    ngx_module_t       *m;
+    ngx_command_t      *cmd;
+    ngx_thread_pool_t  *tp;
+
+    tp = ngx_thread_pool_get(cf->cycle, &ngx_http_cmp_ca_pool_name);
+
+    if (tp != NULL) {
+        return tp;
+    }
+
+    m = NULL;
+
+    for (i = 0; cf->cycle->modules[i]; i++) {
+
+        m = cf->cycle->modules[i];
+
+        if (ngx_strcmp(m->name, "ngx_thread_pool_module") == 0) {
+            break;
+        }
+    }
+
+    if (cf->cycle->modules[i] == NULL) {
+        return NULL;
+    }
+
+    for (cmd = m->commands; cmd->name.len; cmd++) {
+        if (ngx_strcmp(cmd->name.data, "thread_pool") == 0) {
+            break;
+        }
+    }
+
+    if (cmd->name.len == 0) {
+        return NULL;
+    }
+
+    save = cf->args;
+
+    cf->args = ngx_array_create(cf->pool, 3, sizeof(ngx_str_t));
+    p = ngx_pnalloc(cf->pool, sizeof("threads=") + NGX_INT_T_LEN);
+
+    if (cf->args == NULL || p == NULL) {
+        cf->args = save;
+        return NULL;
+    }
+
+    arg = ngx_array_push_n(cf->args, 3);
+
+    arg[0] = cmd->name;
+    arg[1] = ngx_http_cmp_ca_pool_name;
+    arg[2].data = p;
+    arg[2].len = ngx_sprintf(p, "threads=%i%Z", ngx_max(ngx_ncpu, 1)) - p - 1;
+
+    conf = ngx_get_conf(cf->cycle->conf_ctx, (*m));
+
+    if (cmd->set(cf, cmd, conf) == NGX_CONF_OK) {
+        tp = ngx_thread_pool_get(cf->cycle, &ngx_http_cmp_ca_pool_name);
+    }
+
+    cf->args = save;
+
+    return tp;
+}
+
+#endif

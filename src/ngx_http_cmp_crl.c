@@ -1,0 +1,300 @@
+
+/*
+ * Copyright (C) ngx_http_cmp_module contributors
+ *
+ * The location of a CRL.
+ */
+
+
+#include <ngx_http_cmp_crl.h>
+
+
+static void ngx_http_cmp_crl_cleanup(void *data);
+static void ngx_http_cmp_crl_pool_cleanup(void *data);
+static void ngx_http_cmp_crl_write_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_cmp_crl_send(ngx_http_cmp_crl_ctx_t *ctx);
+static ngx_int_t ngx_http_cmp_crl_headers(ngx_http_cmp_crl_ctx_t *ctx);
+static ngx_int_t ngx_http_cmp_crl_pem(ngx_http_request_t *r, ngx_str_t *der,
+    ngx_str_t *pem);
+
+
+static ngx_str_t  ngx_http_cmp_crl_type = ngx_string("application/pkix-crl");
+static ngx_str_t  ngx_http_cmp_crl_pem_type =
+                                         ngx_string("application/x-pem-file");
+static ngx_str_t  ngx_http_cmp_crl_cache_control = ngx_string("Cache-Control");
+static ngx_str_t  ngx_http_cmp_crl_etag = ngx_string("ETag");
+static ngx_str_t  ngx_http_cmp_crl_retry_after = ngx_string("Retry-After");
+static ngx_str_t  ngx_http_cmp_crl_retry_value = ngx_string("5");
+
+
+ngx_int_t
+ngx_http_cmp_crl_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                 rc;
+    ngx_http_cleanup_t       *hcln;
+    ngx_pool_cleanup_t       *cln;
+    ngx_http_cmp_crl_ctx_t   *ctx;
+    ngx_http_cmp_loc_conf_t  *lcf;
+
+    lcf = ngx_http_get_module_loc_conf(r, ngx_http_cmp_module);
+
+    if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
+        return NGX_HTTP_NOT_ALLOWED;
+    }
+
+    if (r != r->main) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "\"cmp_crl\" does not serve subrequests");
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (lcf->crl->crl == NULL) {
+
+        /* a reload without a master process starts no worker */
+
+        return NGX_HTTP_SERVICE_UNAVAILABLE;
+    }
+
+    rc = ngx_http_discard_request_body(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_cmp_crl_ctx_t));
+    if (ctx == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ctx->request = r;
+    ctx->ca = lcf->crl;
+    ctx->pem = lcf->crl_pem;
+
+    hcln = ngx_http_cleanup_add(r, 0);
+    cln = ngx_pool_cleanup_add(r->pool, 0);
+
+    if (hcln == NULL || cln == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    hcln->handler = ngx_http_cmp_crl_cleanup;
+    hcln->data = ctx;
+
+    cln->handler = ngx_http_cmp_crl_pool_cleanup;
+    cln->data = ctx;
+
+    ngx_http_set_ctx(r, ctx, ngx_http_cmp_module);
+
+    if (ngx_http_cmp_watch_client(r) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    r->main->count++;
+    r->write_event_handler = ngx_http_cmp_crl_write_handler;
+
+    ctx->waiting = 1;
+
+    ngx_http_cmp_crl_join(lcf->crl->crl, ctx);
+
+    return NGX_DONE;
+}
+
+
+static void
+ngx_http_cmp_crl_cleanup(void *data)
+{
+    ngx_http_cmp_crl_ctx_t *ctx = data;
+
+    if (ctx->waiting) {
+        ngx_http_cmp_crl_leave(ctx);
+        ctx->waiting = 0;
+    }
+}
+
+
+static void
+ngx_http_cmp_crl_pool_cleanup(void *data)
+{
+    ngx_http_cmp_crl_ctx_t *ctx = data;
+
+    if (ctx->der != NULL) {
+        ngx_http_cmp_crl_release(ctx->der);
+        ctx->der = NULL;
+    }
+}
+
+
+void
+ngx_http_cmp_crl_ready(ngx_http_cmp_crl_ctx_t *ctx)
+{
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+    c = r->connection;
+
+    ngx_http_set_log_request(c->log, r);
+
+    ctx->waiting = 0;
+
+    r->write_event_handler(r);
+
+    ngx_http_run_posted_requests(c);
+}
+
+
+static void
+ngx_http_cmp_crl_write_handler(ngx_http_request_t *r)
+{
+    ngx_http_cmp_crl_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_cmp_module);
+
+    if (ctx == NULL || ctx->waiting) {
+        return;
+    }
+
+    r->read_event_handler = ngx_http_block_reading;
+    r->write_event_handler = ngx_http_request_empty_handler;
+
+    ngx_http_finalize_request(r, ngx_http_cmp_crl_send(ctx));
+}
+
+
+static ngx_int_t
+ngx_http_cmp_crl_send(ngx_http_cmp_crl_ctx_t *ctx)
+{
+    ngx_str_t            der, pem;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+
+    if (ctx->der == NULL) {
+
+        if (ngx_http_cmp_header(r, &ngx_http_cmp_crl_retry_after,
+                                &ngx_http_cmp_crl_retry_value)
+            != NGX_OK)
+        {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        return NGX_HTTP_SERVICE_UNAVAILABLE;
+    }
+
+    if (ngx_http_cmp_crl_headers(ctx) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    der.data = ctx->der->data;
+    der.len = ctx->der->len;
+
+    if (ctx->pem == 0) {
+        return ngx_http_cmp_send(r, NGX_HTTP_OK, &ngx_http_cmp_crl_type,
+                                 der.data, der.len);
+    }
+
+    if (ngx_http_cmp_crl_pem(r, &der, &pem) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    return ngx_http_cmp_send(r, NGX_HTTP_OK, &ngx_http_cmp_crl_pem_type,
+                             pem.data, pem.len);
+}
+
+
+static ngx_int_t
+ngx_http_cmp_crl_headers(ngx_http_cmp_crl_ctx_t *ctx)
+{
+    int64_t              age;
+    ngx_str_t            value;
+    ngx_time_t          *tp;
+    ngx_table_elt_t     *h;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+    tp = ngx_timeofday();
+
+    r->headers_out.last_modified_time = (time_t) (ctx->der->this_update
+                                                  / 1000);
+
+    age = ctx->der->next_update / 1000 - tp->sec;
+
+    if (age < 0) {
+        age = 0;
+    }
+
+    value.data = ngx_pnalloc(r->pool, sizeof("max-age=") + NGX_INT64_LEN);
+    if (value.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    value.len = ngx_sprintf(value.data, "max-age=%L", age) - value.data;
+
+    if (ngx_http_cmp_header(r, &ngx_http_cmp_crl_cache_control, &value)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(h, sizeof(ngx_table_elt_t));
+
+    h->value.data = ngx_pnalloc(r->pool, sizeof("\"-pem\"") + NGX_INT64_LEN);
+    if (h->value.data == NULL) {
+        h->hash = 0;
+        return NGX_ERROR;
+    }
+
+    h->hash = 1;
+    h->key = ngx_http_cmp_crl_etag;
+    h->value.len = ngx_sprintf(h->value.data, "\"%xL%s\"", ctx->der->number,
+                               ctx->pem ? "-pem" : "")
+                   - h->value.data;
+
+    r->headers_out.etag = h;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_cmp_crl_pem(ngx_http_request_t *r, ngx_str_t *der, ngx_str_t *pem)
+{
+    u_char     *p;
+    size_t      i, n, len;
+    ngx_str_t   base64;
+
+    static ngx_str_t  begin = ngx_string("-----BEGIN X509 CRL-----\n");
+    static ngx_str_t  end = ngx_string("-----END X509 CRL-----\n");
+
+    base64.data = ngx_pnalloc(r->pool, ngx_base64_encoded_length(der->len));
+    if (base64.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_encode_base64(&base64, der);
+
+    len = begin.len + base64.len + base64.len / 64 + 1 + end.len;
+
+    pem->data = ngx_pnalloc(r->pool, len);
+    if (pem->data == NULL) {
+        return NGX_ERROR;
+    }
+
+    p = ngx_cpymem(pem->data, begin.data, begin.len);
+
+    for (i = 0; i < base64.len; i += 64) {
+        n = ngx_min(base64.len - i, 64);
+        p = ngx_cpymem(p, base64.data + i, n);
+        *p++ = '\n';
+    }
+
+    p = ngx_cpymem(p, end.data, end.len);
+
+    pem->len = p - pem->data;
+
+    return NGX_OK;
+}

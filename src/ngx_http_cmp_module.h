@@ -1,0 +1,224 @@
+
+/*
+ * Copyright (C) ngx_http_cmp_module contributors
+ */
+
+
+#ifndef _NGX_HTTP_CMP_MODULE_H_INCLUDED_
+#define _NGX_HTTP_CMP_MODULE_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include <cmp_exchange.h>
+#include <cmp_crl.h>
+
+#include <ngx_http_cmp_pg.h>
+
+
+#define NGX_HTTP_CMP_NAME_LEN     64      /* of a cmp_ca or cmp_profile */
+#define NGX_HTTP_CMP_URL_LEN      1024
+#define NGX_HTTP_CMP_ERR_LEN      512
+
+
+typedef struct ngx_http_cmp_ca_s        ngx_http_cmp_ca_t;
+typedef struct ngx_http_cmp_ctx_s       ngx_http_cmp_ctx_t;
+typedef struct ngx_http_cmp_crl_s       ngx_http_cmp_crl_t;
+typedef struct ngx_http_cmp_crl_ctx_s   ngx_http_cmp_crl_ctx_t;
+typedef struct ngx_http_cmp_throttle_s  ngx_http_cmp_throttle_t;
+
+
+/* one cmp_profile; the flags and times wait for the end of the block */
+
+typedef struct {
+    cmp_profile_t               profile;
+
+    ngx_str_t                   name;
+    u_char                     *file;     /* where it was first named */
+    ngx_uint_t                  line;
+
+    time_t                      validity;
+    time_t                      backdate;
+    ngx_flag_t                  client_validity;
+    ngx_flag_t                  san_required;
+    ngx_flag_t                  ca;
+    ngx_flag_t                  ra;
+    ngx_flag_t                  drop_extensions;
+    ngx_flag_t                  update_names;
+    ngx_flag_t                  release_itself;
+    ngx_flag_t                  implicit_confirm;
+    ngx_uint_t                  key_reuse;
+
+    cmp_pool_t                 *pool;     /* of the main configuration */
+    ngx_uint_t                  defined;  /* unsigned  defined:1; */
+} ngx_http_cmp_profile_t;
+
+
+/* a private key: read with the configuration, or opened by each worker */
+
+typedef struct {
+    ngx_str_t                   name;     /* file or store:URI */
+    ngx_str_t                   password;
+    EVP_PKEY                   *key;
+    ngx_uint_t                  store;    /* unsigned  store:1; */
+} ngx_http_cmp_key_t;
+
+
+struct ngx_http_cmp_ca_s {
+    cmp_ca_t                    ca;
+
+    ngx_str_t                   name;
+    u_char                     *file;     /* where it was first named */
+    ngx_uint_t                  line;
+    ngx_uint_t                  defined;  /* unsigned  defined:1; */
+
+    /* settings that are not the core's, or wait for the end of the block */
+
+    ngx_http_cmp_key_t          key;
+    ngx_http_cmp_key_t          response_key;
+    ngx_array_t                 anchors;  /* cmp_trusted_t */
+    ngx_array_t                 ras;      /* cmp_trusted_t */
+    ngx_array_t                 profiles; /* ngx_http_cmp_profile_t * */
+    ngx_str_t                   crl_url;
+
+    ngx_uint_t                  conformance;
+    ngx_msec_t                  time_window;
+    ngx_msec_t                  transaction_memory;
+    ngx_msec_t                  confirm_timeout;
+    size_t                      max_message_size;
+    ngx_int_t                   max_requests;
+    ngx_int_t                   max_iterations;
+    ngx_flag_t                  mac_sha1;
+    ngx_uint_t                  error_protection;
+    ngx_flag_t                  unprotected_genm;
+    ngx_uint_t                  ca_pubs;
+    ngx_flag_t                  extra_certs_root;
+    ngx_int_t                   refusal_signatures;
+    ngx_uint_t                  unavailable_status;
+    unsigned                    thread_set:1;
+    unsigned                    crl_set:1;
+    ngx_uint_t                  thread_queue;
+
+#if (NGX_THREADS)
+    ngx_thread_pool_t          *thread_pool;
+#endif
+
+    /* state of the worker */
+
+    ngx_uint_t                  tasks;       /* posted, not yet completed */
+    time_t                      budget_time;
+    ngx_int_t                   budget;      /* signatures left this second */
+    ngx_http_cmp_crl_t         *crl;
+    unsigned                    registered:1;
+    unsigned                    no_key:1;    /* a token did not open */
+};
+
+
+typedef struct {
+    ngx_http_cmp_pg_store_t    *store;
+    ngx_array_t                 cas;         /* ngx_http_cmp_ca_t * */
+    ngx_array_t                 profiles;    /* ngx_http_cmp_profile_t * */
+    cmp_pool_t                 *pool;        /* what the core allocates */
+
+    /* state of the worker */
+
+    ngx_http_cmp_throttle_t    *throttle;
+} ngx_http_cmp_main_conf_t;
+
+
+typedef struct {
+    ngx_http_cmp_ca_t          *ca;          /* cmp_pass */
+    ngx_http_cmp_ca_t          *crl;         /* cmp_crl */
+    ngx_uint_t                  crl_pem;     /* unsigned  crl_pem:1; */
+} ngx_http_cmp_loc_conf_t;
+
+
+extern ngx_module_t  ngx_http_cmp_module;
+
+
+/* --- ngx_http_cmp_conf.c --- */
+
+/*
+ * Sets one setting of a block: the words are in cf->args, the commands end
+ * with ngx_null_command.  For a handler of ngx_conf_parse().
+ */
+char *ngx_http_cmp_conf_setting(ngx_conf_t *cf, ngx_command_t *commands,
+    void *conf);
+
+/* NGX_OK, or NGX_ERROR (logged) for a name that cannot stand in a URI */
+ngx_int_t ngx_http_cmp_conf_name(ngx_conf_t *cf, ngx_str_t *name);
+
+/* NGX_OK, or NGX_ERROR (logged) for what cannot stand in a certificate */
+ngx_int_t ngx_http_cmp_conf_url(ngx_conf_t *cf, ngx_str_t *url);
+
+/* strings end with a zero that len leaves out; NGX_OK or NGX_ERROR */
+ngx_int_t ngx_http_cmp_conf_push(ngx_conf_t *cf, cmp_str_t **list, size_t *n,
+    u_char *data, size_t len);
+
+
+/* --- ngx_http_cmp_{profile,ca,trust}_conf.c, ngx_http_cmp_ca_init.c --- */
+
+/* by name, a new one if it is not known yet; NULL when out of memory */
+ngx_http_cmp_profile_t *ngx_http_cmp_profile_add(ngx_conf_t *cf,
+    ngx_str_t *name);
+ngx_http_cmp_ca_t *ngx_http_cmp_ca_add(ngx_conf_t *cf, ngx_str_t *name);
+
+char *ngx_http_cmp_profile_block(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_cmp_ca_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+char *ngx_http_cmp_trusted_certificate(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_cmp_ra_certificate(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* what needs all of the blocks; NGX_OK or NGX_ERROR, logged */
+ngx_int_t ngx_http_cmp_ca_init(ngx_conf_t *cf, ngx_http_cmp_main_conf_t *mcf);
+
+
+/* --- ngx_http_cmp_key.c --- */
+
+/*
+ * FILE or store:URI, [password=FILE].  A file is read at once; a key in a
+ * store is represented by the public key of the certificate until the worker
+ * opens it (pitfall 3.3.10).
+ */
+char *ngx_http_cmp_key_set(ngx_conf_t *cf, ngx_http_cmp_key_t *key);
+
+/* in a worker: opens what is in a store */
+void ngx_http_cmp_key_open(ngx_http_cmp_ca_t *ca, ngx_log_t *log);
+
+
+/* --- ngx_http_cmp_throttle.c --- */
+
+ngx_http_cmp_throttle_t *ngx_http_cmp_throttle_create(ngx_cycle_t *cycle);
+
+
+/* --- ngx_http_cmp_handler.c, ngx_http_cmp_crl.c --- */
+
+ngx_int_t ngx_http_cmp_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_cmp_crl_handler(ngx_http_request_t *r);
+
+
+/* --- ngx_http_cmp_crl_cache.c --- */
+
+ngx_int_t ngx_http_cmp_crl_init(ngx_cycle_t *cycle,
+    ngx_http_cmp_main_conf_t *mcf);
+void ngx_http_cmp_crl_exit(ngx_http_cmp_main_conf_t *mcf);
+
+
+/* --- ngx_http_cmp_sweep.c --- */
+
+ngx_int_t ngx_http_cmp_sweep_init(ngx_cycle_t *cycle,
+    ngx_http_cmp_main_conf_t *mcf);
+void ngx_http_cmp_sweep_exit(void);
+
+
+/* --- ngx_http_cmp_variables.c --- */
+
+ngx_int_t ngx_http_cmp_add_variables(ngx_conf_t *cf);
+
+
+#endif /* _NGX_HTTP_CMP_MODULE_H_INCLUDED_ */

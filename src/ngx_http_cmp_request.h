@@ -1,0 +1,133 @@
+
+/*
+ * Copyright (C) ngx_http_cmp_module contributors
+ *
+ * One request at a cmp_pass location, from its body to the answer.
+ */
+
+
+#ifndef _NGX_HTTP_CMP_REQUEST_H_INCLUDED_
+#define _NGX_HTTP_CMP_REQUEST_H_INCLUDED_
+
+
+#include <ngx_http_cmp_module.h>
+#include <cmp_pg.h>
+
+
+#define NGX_HTTP_CMP_TRIES             3   /* of load, decide and commit */
+#define NGX_HTTP_CMP_THROTTLE_KEY_LEN  16
+
+
+/*
+ * A step of the exchange.  NGX_OK: the next one is set; NGX_AGAIN: it is
+ * called for when what we wait for has come; NGX_DONE: the request was
+ * finalized, nothing of it may be touched.
+ */
+typedef ngx_int_t (*ngx_http_cmp_step_pt)(ngx_http_cmp_ctx_t *ctx);
+
+
+struct ngx_http_cmp_ctx_s {
+    ngx_http_request_t         *request;
+    ngx_http_cmp_main_conf_t   *main;
+    ngx_http_cmp_ca_t          *ca;
+
+    /* the request's body */
+    u_char                     *data;
+    size_t                      len;
+
+    cmp_exchange_conf_t         conf;
+    cmp_exchange_t             *exchange;
+    cmp_exchange_e              next;      /* what it said last */
+
+    ngx_http_cmp_step_pt        step;
+    ngx_uint_t                  tries;
+    ngx_msec_t                  waited;    /* for the worker to be ready */
+
+    ngx_http_cmp_pg_op_t        op;
+    ngx_http_cmp_pg_status_e    status;    /* of op */
+    cmp_pg_load_t               load;
+    cmp_records_t               records;
+
+#if (NGX_THREADS)
+    ngx_thread_task_t          *task;
+#endif
+
+    ngx_event_t                 delay;
+    u_char                      throttle[NGX_HTTP_CMP_THROTTLE_KEY_LEN];
+
+    unsigned                    waiting:1;
+    unsigned                    watching:1;    /* for the client to leave */
+    unsigned                    loaded:1;
+    unsigned                    throttled:1;   /* "throttle" is set */
+    unsigned                    unavailable:1;
+};
+
+
+/* --- ngx_http_cmp_request.c --- */
+
+/* the body has been read; finalizes the request in the end */
+void ngx_http_cmp_start(ngx_http_cmp_ctx_t *ctx);
+
+/* to wait: the client's going away ends the request from now on */
+ngx_int_t ngx_http_cmp_watch(ngx_http_cmp_ctx_t *ctx);
+ngx_int_t ngx_http_cmp_watch_client(ngx_http_request_t *r);
+
+/* what was waited for has come; the request may be gone afterwards */
+void ngx_http_cmp_resume(ngx_http_cmp_ctx_t *ctx);
+
+/* steps that others go on with */
+ngx_int_t ngx_http_cmp_load_step(ngx_http_cmp_ctx_t *ctx);
+ngx_int_t ngx_http_cmp_decide_step(ngx_http_cmp_ctx_t *ctx);
+ngx_int_t ngx_http_cmp_decided_step(ngx_http_cmp_ctx_t *ctx);
+ngx_int_t ngx_http_cmp_unavailable_step(ngx_http_cmp_ctx_t *ctx);
+ngx_int_t ngx_http_cmp_reply_step(ngx_http_cmp_ctx_t *ctx);
+
+
+/* --- ngx_http_cmp_store.c --- */
+
+ngx_int_t ngx_http_cmp_store_load(ngx_http_cmp_ctx_t *ctx);
+ngx_int_t ngx_http_cmp_store_commit(ngx_http_cmp_ctx_t *ctx);
+
+
+/* --- ngx_http_cmp_thread.c --- */
+
+/*
+ * Decides in a thread if that would take long; NGX_DECLINED if it is to be
+ * done here and now.
+ */
+ngx_int_t ngx_http_cmp_thread_decide(ngx_http_cmp_ctx_t *ctx);
+
+
+/* --- ngx_http_cmp_throttle.c --- */
+
+/*
+ * Before the decision on a message with a MAC: how long to wait, in
+ * milliseconds, for what this client failed with this reference before.
+ */
+ngx_msec_t ngx_http_cmp_throttle_delay(ngx_http_cmp_ctx_t *ctx);
+
+/* after the decision */
+void ngx_http_cmp_throttle_result(ngx_http_cmp_ctx_t *ctx);
+
+
+/* --- ngx_http_cmp_output.c --- */
+
+/* adds a header to the answer; the strings must outlive it */
+ngx_int_t ngx_http_cmp_header(ngx_http_request_t *r, ngx_str_t *name,
+    ngx_str_t *value);
+
+/*
+ * Sends a body, which must outlive the request's pool cleanups; what it
+ * returns is what to finalize the request with.
+ */
+ngx_int_t ngx_http_cmp_send(ngx_http_request_t *r, ngx_uint_t status,
+    ngx_str_t *type, u_char *data, size_t len);
+
+
+/* --- ngx_http_cmp_variables.c --- */
+
+/* one line for a refusal */
+void ngx_http_cmp_log_refusal(ngx_http_cmp_ctx_t *ctx);
+
+
+#endif /* _NGX_HTTP_CMP_REQUEST_H_INCLUDED_ */

@@ -1,0 +1,690 @@
+
+/*
+ * Copyright (C) ngx_http_cmp_module contributors
+ */
+
+
+#include <cmp_issue_local.h>
+#include <cmp_asn1.h>
+#include <cmp_name.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include <openssl/objects.h>
+
+
+#define CMP_ISSUE_MAX_EXTENSIONS  32
+
+
+static X509_EXTENSION **cmp_issue_slot(cmp_issue_ctx_t *ctx, int nid);
+static int cmp_issue_allowed(const cmp_profile_t *profile,
+    const ASN1_OBJECT *type);
+static int cmp_issue_drop(cmp_issue_ctx_t *ctx, X509_EXTENSION *ext);
+static int cmp_issue_alt_names_check(cmp_issue_ctx_t *ctx,
+    const GENERAL_NAMES *names);
+static void cmp_issue_free_names(void *data);
+static int cmp_issue_key_ids(cmp_issue_ctx_t *ctx);
+static int cmp_issue_ski_asked(cmp_issue_ctx_t *ctx,
+    const ASN1_OCTET_STRING *ski);
+static int cmp_issue_aki_asked(cmp_issue_ctx_t *ctx);
+static int cmp_issue_crl_urls(cmp_issue_ctx_t *ctx);
+static int cmp_issue_info_urls(cmp_issue_ctx_t *ctx);
+static int cmp_issue_push_access(AUTHORITY_INFO_ACCESS *info, int nid,
+    const cmp_str_t *url);
+static GENERAL_NAME *cmp_issue_url(const cmp_str_t *url);
+static int cmp_issue_others(cmp_issue_ctx_t *ctx);
+static int cmp_issue_other_check(cmp_issue_ctx_t *ctx, X509_EXTENSION *ext);
+
+
+static X509_EXTENSION **
+cmp_issue_slot(cmp_issue_ctx_t *ctx, int nid)
+{
+    switch (nid) {
+
+    case NID_subject_alt_name:
+        return &ctx->san;
+
+    case NID_key_usage:
+        return &ctx->key_usage;
+
+    case NID_ext_key_usage:
+        return &ctx->ext_key_usage;
+
+    case NID_basic_constraints:
+        return &ctx->basic_constraints;
+
+    case NID_subject_key_identifier:
+        return &ctx->ski;
+
+    case NID_authority_key_identifier:
+        return &ctx->aki;
+
+    default:
+        return NULL;
+    }
+}
+
+
+static int
+cmp_issue_allowed(const cmp_profile_t *profile, const ASN1_OBJECT *type)
+{
+    size_t  i;
+
+    for (i = 0; i < profile->nextensions; i++) {
+        if (OBJ_cmp(profile->extensions[i], type) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* an extension that is not allowed: left out, or the request is refused */
+
+static int
+cmp_issue_drop(cmp_issue_ctx_t *ctx, X509_EXTENSION *ext)
+{
+    char          buf[64];
+    ASN1_OBJECT  *type;
+
+    type = X509_EXTENSION_get_object(ext);
+
+    (void) cmp_attribute_name(type, buf, sizeof(buf));
+
+    if (!ctx->profile->drop_extensions || X509_EXTENSION_get_critical(ext)) {
+        return cmp_refuse(ctx->refusal, CMP_REFUSE_EXTENSION, "%s", buf);
+    }
+
+    cmp_issue_modified(ctx->issue, "extension %s was left out", buf);
+
+    return CMP_OK;
+}
+
+
+int
+cmp_issue_sort_extensions(cmp_issue_ctx_t *ctx)
+{
+    int                        i, j, n;
+    char                       buf[64];
+    ASN1_OBJECT               *type;
+    X509_EXTENSION            *ext, **slot;
+    STACK_OF(X509_EXTENSION)  *exts;
+
+    exts = ctx->request->extensions;
+    n = sk_X509_EXTENSION_num(exts);
+
+    if (n > CMP_ISSUE_MAX_EXTENSIONS) {
+        return cmp_refuse(ctx->refusal, CMP_REFUSE_EXTENSION,
+                          "more than %d extensions",
+                          CMP_ISSUE_MAX_EXTENSIONS);
+    }
+
+    for (i = 0; i < n; i++) {
+        ext = sk_X509_EXTENSION_value(exts, i);
+        type = X509_EXTENSION_get_object(ext);
+
+        for (j = 0; j < i; j++) {
+            if (OBJ_cmp(X509_EXTENSION_get_object(
+                            sk_X509_EXTENSION_value(exts, j)), type)
+                == 0)
+            {
+                return cmp_refuse(ctx->refusal, CMP_REFUSE_EXTENSION_TWICE,
+                                  "%s", cmp_attribute_name(type, buf,
+                                                           sizeof(buf)));
+            }
+        }
+
+        slot = cmp_issue_slot(ctx, OBJ_obj2nid(type));
+
+        if (slot != NULL) {
+            *slot = ext;
+        }
+    }
+
+    return CMP_OK;
+}
+
+
+void *
+cmp_issue_decode(cmp_issue_ctx_t *ctx, X509_EXTENSION *ext,
+    const ASN1_ITEM *it)
+{
+    char                buf[64];
+    void               *value;
+    ASN1_OCTET_STRING  *data;
+
+    data = X509_EXTENSION_get_data(ext);
+
+    value = cmp_asn1_decode_item(it, ASN1_STRING_get0_data(data),
+                                 (size_t) ASN1_STRING_length(data));
+
+    if (value == NULL) {
+        (void) cmp_refuse(ctx->refusal, CMP_REFUSE_EXTENSION_VALUE, "%s",
+                          cmp_attribute_name(X509_EXTENSION_get_object(ext),
+                                             buf, sizeof(buf)));
+    }
+
+    return value;
+}
+
+
+int
+cmp_issue_add(cmp_issue_ctx_t *ctx, int nid, const void *value, int critical)
+{
+    if (X509_add1_ext_i2d(ctx->issue->cert, nid, (void *) value, critical,
+                          X509V3_ADD_APPEND)
+        <= 0)
+    {
+        return CMP_ERROR;
+    }
+
+    return CMP_OK;
+}
+
+
+static void
+cmp_issue_free_names(void *data)
+{
+    GENERAL_NAMES_free(data);
+}
+
+
+int
+cmp_issue_alt_names(cmp_issue_ctx_t *ctx)
+{
+    int             rc;
+    GENERAL_NAMES  *names;
+
+    if (ctx->san != NULL && ctx->profile->nsans == 0) {
+
+        if (!ctx->profile->drop_extensions
+            || X509_EXTENSION_get_critical(ctx->san))
+        {
+            return cmp_refuse(ctx->refusal, CMP_REFUSE_SAN,
+                              "none is allowed");
+        }
+
+        cmp_issue_modified(ctx->issue, "subjectAltName was left out");
+        ctx->san = NULL;
+    }
+
+    if (ctx->san == NULL) {
+
+        if (ctx->profile->san_required) {
+            return cmp_refuse(ctx->refusal, CMP_REFUSE_SAN,
+                              "one is required");
+        }
+
+        return CMP_OK;
+    }
+
+    names = cmp_issue_decode(ctx, ctx->san, ASN1_ITEM_rptr(GENERAL_NAMES));
+    if (names == NULL) {
+        return CMP_DECLINED;
+    }
+
+    rc = cmp_pool_cleanup_add(ctx->pool, cmp_issue_free_names, names);
+    if (rc != CMP_OK) {
+        return rc;
+    }
+
+    rc = cmp_issue_alt_names_check(ctx, names);
+    if (rc != CMP_OK) {
+        return rc;
+    }
+
+    ctx->issue->sans = names;
+
+    return CMP_OK;
+}
+
+
+static int
+cmp_issue_alt_names_check(cmp_issue_ctx_t *ctx, const GENERAL_NAMES *names)
+{
+    int                  i, n;
+    char                 why[160];
+    size_t               j;
+    const GENERAL_NAME  *name;
+
+    n = sk_GENERAL_NAME_num(names);
+
+    if (n == 0) {
+        return cmp_refuse(ctx->refusal, CMP_REFUSE_EXTENSION_VALUE,
+                          "subjectAltName");
+    }
+
+    if (n > CMP_PROFILE_MAX_SANS) {
+        return cmp_refuse(ctx->refusal, CMP_REFUSE_SAN, "more than %d names",
+                          CMP_PROFILE_MAX_SANS);
+    }
+
+    for (i = 0; i < n; i++) {
+        name = sk_GENERAL_NAME_value(names, i);
+
+        if (cmp_general_name_check(name, why, sizeof(why)) != CMP_OK) {
+            return cmp_refuse(ctx->refusal, CMP_REFUSE_SAN, "%s", why);
+        }
+
+        for (j = 0; j < ctx->profile->nsans; j++) {
+            if (cmp_san_rule_match(&ctx->profile->sans[j], name)) {
+                break;
+            }
+        }
+
+        if (j == ctx->profile->nsans) {
+            return cmp_refuse(ctx->refusal, CMP_REFUSE_SAN,
+                              "name %d of %d is not allowed", i + 1, n);
+        }
+    }
+
+    return CMP_OK;
+}
+
+
+/* in a fixed order, so that the same request gives the same bytes */
+
+int
+cmp_issue_extensions(cmp_issue_ctx_t *ctx)
+{
+    int  rc, critical;
+
+    rc = cmp_issue_basic_constraints(ctx);
+
+    if (rc == CMP_OK) {
+        rc = cmp_issue_key_usage(ctx);
+    }
+
+    if (rc == CMP_OK) {
+        rc = cmp_issue_ext_key_usage(ctx);
+    }
+
+    if (rc == CMP_OK) {
+        rc = cmp_issue_key_ids(ctx);
+    }
+
+    if (rc == CMP_OK && ctx->issue->sans != NULL) {
+        critical = X509_NAME_entry_count(ctx->issue->subject) == 0
+                   || X509_EXTENSION_get_critical(ctx->san);
+
+        rc = cmp_issue_add(ctx, NID_subject_alt_name, ctx->issue->sans,
+                           critical);
+    }
+
+    if (rc == CMP_OK) {
+        rc = cmp_issue_crl_urls(ctx);
+    }
+
+    if (rc == CMP_OK) {
+        rc = cmp_issue_info_urls(ctx);
+    }
+
+    if (rc == CMP_OK) {
+        rc = cmp_issue_others(ctx);
+    }
+
+    return rc;
+}
+
+
+/* subjectKeyIdentifier by method 1 of RFC 5280, 4.2.1.2; AKI likewise */
+
+static int
+cmp_issue_key_ids(cmp_issue_ctx_t *ctx)
+{
+    int                   len, rc;
+    unsigned              n;
+    unsigned char         hash[EVP_MAX_MD_SIZE];
+    AUTHORITY_KEYID      *aki;
+    ASN1_OCTET_STRING    *ski;
+    const unsigned char  *p;
+
+    if (!X509_PUBKEY_get0_param(NULL, &p, &len, NULL, ctx->request->key)
+        || !EVP_Digest(p, (size_t) len, hash, &n, EVP_sha1(), NULL)
+        || cmp_pstrdup(ctx->pool, &ctx->issue->ski, hash, n) != CMP_OK)
+    {
+        return CMP_ERROR;
+    }
+
+    rc = CMP_ERROR;
+    aki = AUTHORITY_KEYID_new();
+    ski = ASN1_OCTET_STRING_new();
+
+    if (aki == NULL || ski == NULL
+        || !ASN1_OCTET_STRING_set(ski, hash, (int) n))
+    {
+        goto done;
+    }
+
+    rc = cmp_issue_ski_asked(ctx, ski);
+
+    if (rc == CMP_OK) {
+        rc = cmp_issue_aki_asked(ctx);
+    }
+
+    if (rc == CMP_OK) {
+        rc = cmp_issue_add(ctx, NID_subject_key_identifier, ski, 0);
+    }
+
+    if (rc != CMP_OK) {
+        goto done;
+    }
+
+    aki->keyid = ASN1_OCTET_STRING_dup(
+                     X509_get0_subject_key_id(ctx->ca->certificate));
+
+    rc = (aki->keyid != NULL)
+         ? cmp_issue_add(ctx, NID_authority_key_identifier, aki, 0)
+         : CMP_ERROR;
+
+done:
+
+    AUTHORITY_KEYID_free(aki);
+    ASN1_OCTET_STRING_free(ski);
+
+    return rc;
+}
+
+
+static int
+cmp_issue_ski_asked(cmp_issue_ctx_t *ctx, const ASN1_OCTET_STRING *ski)
+{
+    int                 same;
+    ASN1_OCTET_STRING  *asked;
+
+    if (ctx->ski == NULL) {
+        return CMP_OK;
+    }
+
+    asked = cmp_issue_decode(ctx, ctx->ski, ASN1_ITEM_rptr(ASN1_OCTET_STRING));
+    if (asked == NULL) {
+        return CMP_DECLINED;
+    }
+
+    same = (ASN1_OCTET_STRING_cmp(asked, ski) == 0);
+
+    ASN1_OCTET_STRING_free(asked);
+
+    return same ? CMP_OK : cmp_issue_drop(ctx, ctx->ski);
+}
+
+
+static int
+cmp_issue_aki_asked(cmp_issue_ctx_t *ctx)
+{
+    int               same;
+    AUTHORITY_KEYID  *asked;
+
+    if (ctx->aki == NULL) {
+        return CMP_OK;
+    }
+
+    asked = cmp_issue_decode(ctx, ctx->aki, ASN1_ITEM_rptr(AUTHORITY_KEYID));
+    if (asked == NULL) {
+        return CMP_DECLINED;
+    }
+
+    same = (asked->keyid != NULL && asked->issuer == NULL
+            && asked->serial == NULL
+            && ASN1_OCTET_STRING_cmp(asked->keyid,
+                   X509_get0_subject_key_id(ctx->ca->certificate))
+               == 0);
+
+    AUTHORITY_KEYID_free(asked);
+
+    return same ? CMP_OK : cmp_issue_drop(ctx, ctx->aki);
+}
+
+
+static GENERAL_NAME *
+cmp_issue_url(const cmp_str_t *url)
+{
+    GENERAL_NAME    *name;
+    ASN1_IA5STRING  *uri;
+
+    name = GENERAL_NAME_new();
+    uri = ASN1_IA5STRING_new();
+
+    if (name == NULL || uri == NULL
+        || !ASN1_STRING_set(uri, url->data, (int) url->len))
+    {
+        GENERAL_NAME_free(name);
+        ASN1_IA5STRING_free(uri);
+        return NULL;
+    }
+
+    GENERAL_NAME_set0_value(name, GEN_URI, uri);
+
+    return name;
+}
+
+
+/* one distribution point: all URLs lead to the same CRL */
+
+static int
+cmp_issue_crl_urls(cmp_issue_ctx_t *ctx)
+{
+    int               rc;
+    size_t            i;
+    DIST_POINT       *point;
+    GENERAL_NAME     *name;
+    CRL_DIST_POINTS  *points;
+
+    if (ctx->profile->ncrl_urls == 0) {
+        return CMP_OK;
+    }
+
+    rc = CMP_ERROR;
+    points = CRL_DIST_POINTS_new();
+    point = DIST_POINT_new();
+
+    if (points == NULL || point == NULL) {
+        DIST_POINT_free(point);
+        goto done;
+    }
+
+    if (!sk_DIST_POINT_push(points, point)) {
+        DIST_POINT_free(point);
+        goto done;
+    }
+
+    point->distpoint = DIST_POINT_NAME_new();
+    if (point->distpoint == NULL) {
+        goto done;
+    }
+
+    point->distpoint->type = 0;
+    point->distpoint->name.fullname = GENERAL_NAMES_new();
+
+    if (point->distpoint->name.fullname == NULL) {
+        goto done;
+    }
+
+    for (i = 0; i < ctx->profile->ncrl_urls; i++) {
+        name = cmp_issue_url(&ctx->profile->crl_urls[i]);
+
+        if (name == NULL
+            || !sk_GENERAL_NAME_push(point->distpoint->name.fullname, name))
+        {
+            GENERAL_NAME_free(name);
+            goto done;
+        }
+    }
+
+    rc = cmp_issue_add(ctx, NID_crl_distribution_points, points, 0);
+
+done:
+
+    CRL_DIST_POINTS_free(points);
+
+    return rc;
+}
+
+
+static int
+cmp_issue_info_urls(cmp_issue_ctx_t *ctx)
+{
+    int                     rc;
+    size_t                  i;
+    const cmp_profile_t    *profile;
+    AUTHORITY_INFO_ACCESS  *info;
+
+    profile = ctx->profile;
+
+    if (profile->nocsp_urls + profile->nca_issuer_urls == 0) {
+        return CMP_OK;
+    }
+
+    info = AUTHORITY_INFO_ACCESS_new();
+    if (info == NULL) {
+        return CMP_ERROR;
+    }
+
+    rc = CMP_OK;
+
+    for (i = 0; rc == CMP_OK && i < profile->nocsp_urls; i++) {
+        rc = cmp_issue_push_access(info, NID_ad_OCSP, &profile->ocsp_urls[i]);
+    }
+
+    for (i = 0; rc == CMP_OK && i < profile->nca_issuer_urls; i++) {
+        rc = cmp_issue_push_access(info, NID_ad_ca_issuers,
+                                   &profile->ca_issuer_urls[i]);
+    }
+
+    if (rc == CMP_OK) {
+        rc = cmp_issue_add(ctx, NID_info_access, info, 0);
+    }
+
+    AUTHORITY_INFO_ACCESS_free(info);
+
+    return rc;
+}
+
+
+static int
+cmp_issue_push_access(AUTHORITY_INFO_ACCESS *info, int nid,
+    const cmp_str_t *url)
+{
+    GENERAL_NAME        *name;
+    ACCESS_DESCRIPTION  *access;
+
+    access = ACCESS_DESCRIPTION_new();
+    name = cmp_issue_url(url);
+
+    if (access == NULL || name == NULL) {
+        ACCESS_DESCRIPTION_free(access);
+        GENERAL_NAME_free(name);
+        return CMP_ERROR;
+    }
+
+    ASN1_OBJECT_free(access->method);
+    GENERAL_NAME_free(access->location);
+
+    access->method = OBJ_nid2obj(nid);
+    access->location = name;
+
+    if (!sk_ACCESS_DESCRIPTION_push(info, access)) {
+        ACCESS_DESCRIPTION_free(access);
+        return CMP_ERROR;
+    }
+
+    return CMP_OK;
+}
+
+
+/* the profile's policies, then what may be copied from the request */
+
+static int
+cmp_issue_others(cmp_issue_ctx_t *ctx)
+{
+    int                        i, rc;
+    X509_EXTENSION            *ext;
+    const ASN1_OBJECT         *type;
+    STACK_OF(X509_EXTENSION)  *exts;
+
+    exts = ctx->profile->policies;
+
+    for (i = 0; i < sk_X509_EXTENSION_num(exts); i++) {
+        if (!X509_add_ext(ctx->issue->cert, sk_X509_EXTENSION_value(exts, i),
+                          -1))
+        {
+            return CMP_ERROR;
+        }
+    }
+
+    exts = ctx->request->extensions;
+
+    for (i = 0; i < sk_X509_EXTENSION_num(exts); i++) {
+        ext = sk_X509_EXTENSION_value(exts, i);
+        type = X509_EXTENSION_get_object(ext);
+
+        if (cmp_issue_slot(ctx, OBJ_obj2nid(type)) != NULL) {
+            continue;
+        }
+
+        if (!cmp_issue_allowed(ctx->profile, type)) {
+            rc = cmp_issue_drop(ctx, ext);
+            if (rc != CMP_OK) {
+                return rc;
+            }
+
+            continue;
+        }
+
+        rc = cmp_issue_other_check(ctx, ext);
+        if (rc != CMP_OK) {
+            return rc;
+        }
+
+        if (!X509_add_ext(ctx->issue->cert, ext, -1)) {
+            return CMP_ERROR;
+        }
+    }
+
+    return CMP_OK;
+}
+
+
+/*
+ * What libcrypto knows must be DER of its type; of others no more can be said
+ * than that it is one element.
+ */
+
+static int
+cmp_issue_other_check(cmp_issue_ctx_t *ctx, X509_EXTENSION *ext)
+{
+    int                       len, same;
+    void                     *value;
+    unsigned char            *der;
+    const ASN1_ITEM          *it;
+    ASN1_OCTET_STRING        *data;
+    const X509V3_EXT_METHOD  *method;
+
+    method = X509V3_EXT_get(ext);
+
+    it = (method != NULL && method->it != NULL)
+         ? ASN1_ITEM_ptr(method->it) : ASN1_ITEM_rptr(ASN1_ANY);
+
+    value = cmp_issue_decode(ctx, ext, it);
+    if (value == NULL) {
+        return CMP_DECLINED;
+    }
+
+    data = X509_EXTENSION_get_data(ext);
+    len = cmp_asn1_encode_item(it, value, &der);
+
+    same = (len == ASN1_STRING_length(data)
+            && memcmp(der, ASN1_STRING_get0_data(data), (size_t) len) == 0);
+
+    OPENSSL_free(der);
+    ASN1_item_free(value, it);
+
+    if (!same) {
+        return cmp_refuse(ctx->refusal, CMP_REFUSE_EXTENSION_VALUE,
+                          "it is not DER encoded");
+    }
+
+    return CMP_OK;
+}

@@ -61,7 +61,7 @@ CREATE FUNCTION cmp.crl_entries(
     p_ca            int4,
     OUT now         timestamptz,
     OUT number      int8,
-    OUT snapshot    text,
+    OUT snapshot    pg_snapshot,
     OUT serials     bytea[],
     OUT revoked_at  timestamptz[],
     OUT invalidity  timestamptz[],
@@ -73,7 +73,7 @@ DECLARE
     v_last  timestamptz;
 BEGIN
     now := clock_timestamp();
-    snapshot := pg_current_snapshot()::text;
+    snapshot := pg_current_snapshot();
 
     SELECT c.number + 1, c.this_update INTO number, v_last
     FROM cmp.crl c
@@ -94,7 +94,7 @@ END
 $$;
 
 
-CREATE FUNCTION cmp.crl_store(p_ca int4, p_number int8, p_snapshot text,
+CREATE FUNCTION cmp.crl_store(p_ca int4, p_number int8, p_snapshot pg_snapshot,
     p_this_update timestamptz, p_next_update timestamptz, p_der bytea)
 RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -109,6 +109,6 @@ BEGIN
     INSERT INTO cmp.crl (ca_id, number, this_update, next_update, snapshot,
         der)
     VALUES (p_ca, p_number, p_this_update, p_next_update,
-        p_snapshot::pg_snapshot, p_der);
+        p_snapshot, p_der);
 END
 $$;

@@ -26,7 +26,8 @@ GRANT EXECUTE ON FUNCTION
     cmp.sweep(),
     cmp.crl_current(int4, int8, int8),
     cmp.crl_entries(int4),
-    cmp.crl_store(int4, int8, text, timestamptz, timestamptz, bytea)
+    cmp.crl_store(int4, int8, pg_snapshot, timestamptz, timestamptz,
+        bytea)
 TO cmp_server;
 
 GRANT EXECUTE ON FUNCTION

@@ -425,6 +425,22 @@ client_info(const cmp_oid_t *oid, ASN1_TYPE *value)
 
 
 void
+client_nest(cmp_pki_message_t *msg, cmp_pki_message_t *inner)
+{
+    size_t          len;
+    ASN1_STRING    *string;
+    unsigned char  *der;
+
+    der = client_encode(inner, &len);
+    string = ASN1_STRING_type_new(V_ASN1_SEQUENCE);
+    client_check(string != NULL);
+    client_check(ASN1_STRING_set(string, der, len) == 1);
+    client_check(sk_ASN1_STRING_push(msg->body->value.nested, string) > 0);
+    free(der);
+}
+
+
+void
 client_add_poll(cmp_pki_message_t *msg, int id)
 {
     cmp_poll_req_t  *poll;

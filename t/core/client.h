@@ -142,6 +142,9 @@ cmp_cert_status_t *client_add_status(cmp_pki_message_t *msg, X509 *cert,
 cmp_info_type_and_value_t *client_add_info(cmp_pki_message_t *msg,
     const cmp_oid_t *oid);
 
+/* one more message in a nested; frees inner */
+void client_nest(cmp_pki_message_t *msg, cmp_pki_message_t *inner);
+
 void client_add_poll(cmp_pki_message_t *msg, int id);
 
 /* takes over value; with NULL the infoValue is absent */

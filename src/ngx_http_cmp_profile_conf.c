@@ -273,7 +273,8 @@ ngx_http_cmp_profile_block(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     if (prf->defined) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "duplicate cmp_profile \"%V\"",
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "duplicate cmp_profile \"%V\"",
                            &prf->name);
         return NGX_CONF_ERROR;
     }

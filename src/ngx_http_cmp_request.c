@@ -25,6 +25,7 @@ static ngx_int_t ngx_http_cmp_committed_step(ngx_http_cmp_ctx_t *ctx);
 static ngx_int_t ngx_http_cmp_failed(ngx_http_cmp_ctx_t *ctx);
 static void ngx_http_cmp_finalize(ngx_http_cmp_ctx_t *ctx, ngx_int_t rc);
 static ngx_uint_t ngx_http_cmp_budget(ngx_http_cmp_ca_t *ca);
+static void ngx_http_cmp_budget_spend(ngx_http_cmp_ctx_t *ctx);
 
 
 static ngx_str_t  ngx_http_cmp_type = ngx_string("application/pkixcmp");
@@ -165,8 +166,6 @@ ngx_http_cmp_ready_step(ngx_http_cmp_ctx_t *ctx)
 static ngx_int_t
 ngx_http_cmp_parse_step(ngx_http_cmp_ctx_t *ctx)
 {
-    ctx->conf.sign_refusals = ngx_http_cmp_budget(ctx->ca);
-
     ctx->exchange = cmp_exchange_create(&ctx->conf);
     if (ctx->exchange == NULL) {
         return ngx_http_cmp_failed(ctx);
@@ -277,6 +276,7 @@ ngx_http_cmp_decide_step(ngx_http_cmp_ctx_t *ctx)
     ngx_int_t  rc;
 
     ctx->step = ngx_http_cmp_decided_step;
+    ctx->conf.sign_refusals = ngx_http_cmp_budget(ctx->ca);
 
     rc = ngx_http_cmp_thread_decide(ctx);
 
@@ -294,14 +294,7 @@ ngx_http_cmp_decide_step(ngx_http_cmp_ctx_t *ctx)
 ngx_int_t
 ngx_http_cmp_decided_step(ngx_http_cmp_ctx_t *ctx)
 {
-    const cmp_exchange_info_t  *info;
-
-    info = cmp_exchange_info(ctx->exchange);
-
-    if (info->signed_refusal && ctx->ca->budget > 0) {
-        ctx->ca->budget--;
-    }
-
+    ngx_http_cmp_budget_spend(ctx);
     ngx_http_cmp_throttle_result(ctx);
 
     switch (ctx->next) {
@@ -365,7 +358,10 @@ ngx_int_t
 ngx_http_cmp_unavailable_step(ngx_http_cmp_ctx_t *ctx)
 {
     ctx->unavailable = 1;
+    ctx->conf.sign_refusals = ngx_http_cmp_budget(ctx->ca);
     ctx->next = cmp_exchange_unavailable(ctx->exchange);
+
+    ngx_http_cmp_budget_spend(ctx);
 
     if (ctx->next != CMP_EXCHANGE_REPLY) {
         return ngx_http_cmp_failed(ctx);
@@ -464,10 +460,27 @@ ngx_http_cmp_finalize(ngx_http_cmp_ctx_t *ctx, ngx_int_t rc)
 static ngx_uint_t
 ngx_http_cmp_budget(ngx_http_cmp_ca_t *ca)
 {
+    if (ca->no_key) {
+        return 0;
+    }
+
     if (ca->budget_time != ngx_time()) {
         ca->budget_time = ngx_time();
         ca->budget = ca->refusal_signatures;
     }
 
     return ca->budget > 0;
+}
+
+
+static void
+ngx_http_cmp_budget_spend(ngx_http_cmp_ctx_t *ctx)
+{
+    const cmp_exchange_info_t  *info;
+
+    info = cmp_exchange_info(ctx->exchange);
+
+    if (info->signed_refusal && ctx->ca->budget > 0) {
+        ctx->ca->budget--;
+    }
 }

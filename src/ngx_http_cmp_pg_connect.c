@@ -20,6 +20,8 @@
 
 
 static void ngx_http_cmp_pg_conn_resolve_handler(ngx_resolver_ctx_t *ctx);
+static ngx_resolver_addr_t *ngx_http_cmp_pg_conn_nth(ngx_resolver_ctx_t *ctx,
+    ngx_uint_t n);
 static void ngx_http_cmp_pg_conn_start(ngx_http_cmp_pg_conn_t *conn,
     ngx_str_t *addr);
 static void ngx_http_cmp_pg_conn_prepare(ngx_http_cmp_pg_conn_t *conn);
@@ -119,7 +121,7 @@ ngx_http_cmp_pg_conn_resolve_handler(ngx_resolver_ctx_t *ctx)
     store = conn->store;
 
     n = store->attempt / store->hosts.nelts % ctx->naddrs;
-    a = &ctx->addrs[n];
+    a = ngx_http_cmp_pg_conn_nth(ctx, n);
 
     addr.data = text;
     addr.len = ngx_sock_ntop(a->sockaddr, a->socklen, text,
@@ -130,6 +132,39 @@ ngx_http_cmp_pg_conn_resolve_handler(ngx_resolver_ctx_t *ctx)
     ngx_resolve_name_done(ctx);
 
     ngx_http_cmp_pg_conn_start(conn, &addr);
+}
+
+
+/* the resolver shuffles addresses, and each of them is to get its turn */
+
+static ngx_resolver_addr_t *
+ngx_http_cmp_pg_conn_nth(ngx_resolver_ctx_t *ctx, ngx_uint_t n)
+{
+    ngx_int_t             rc;
+    ngx_uint_t            i, j, less;
+    ngx_resolver_addr_t  *a, *b;
+
+    for (i = 0; i < ctx->naddrs; i++) {
+        a = &ctx->addrs[i];
+        less = 0;
+
+        for (j = 0; j < ctx->naddrs; j++) {
+            b = &ctx->addrs[j];
+
+            rc = ngx_memn2cmp((u_char *) b->sockaddr, (u_char *) a->sockaddr,
+                              b->socklen, a->socklen);
+
+            if (rc < 0 || (rc == 0 && j < i)) {
+                less++;
+            }
+        }
+
+        if (less == n) {
+            return a;
+        }
+    }
+
+    return ctx->addrs;
 }
 
 

@@ -153,25 +153,25 @@ ngx_http_cmp_store_hosts(ngx_conf_t *cf, ngx_http_cmp_pg_store_t *store,
     ngx_str_t                names[NGX_HTTP_CMP_STORE_HOSTS_MAX];
     ngx_str_t                addrs[NGX_HTTP_CMP_STORE_HOSTS_MAX];
     ngx_str_t                ports[NGX_HTTP_CMP_STORE_HOSTS_MAX];
-    ngx_uint_t               i, n, nnames, naddrs, nports;
+    ngx_uint_t               i, n, nhosts, nnames, naddrs, nports;
     ngx_http_cmp_pg_host_t  *host;
 
     nnames = ngx_http_cmp_store_list(cf, options, "host", names);
     naddrs = ngx_http_cmp_store_list(cf, options, "hostaddr", addrs);
     nports = ngx_http_cmp_store_list(cf, options, "port", ports);
 
-    n = ngx_max(nnames, naddrs);
+    nhosts = ngx_max(nnames, naddrs);
 
-    if (n == 0) {
+    if (nhosts == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "no \"host\" in the connection string");
         return NGX_ERROR;
     }
 
-    if (n > NGX_HTTP_CMP_STORE_HOSTS_MAX
-        || (nnames != 0 && nnames != n)
-        || (naddrs != 0 && naddrs != n)
-        || (nports > 1 && nports != n))
+    if (nhosts > NGX_HTTP_CMP_STORE_HOSTS_MAX
+        || (nnames != 0 && nnames != nhosts)
+        || (naddrs != 0 && naddrs != nhosts)
+        || (nports > 1 && nports != nhosts))
     {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "\"host\", \"hostaddr\" and \"port\" in the "
@@ -181,14 +181,14 @@ ngx_http_cmp_store_hosts(ngx_conf_t *cf, ngx_http_cmp_pg_store_t *store,
         return NGX_ERROR;
     }
 
-    if (ngx_array_init(&store->hosts, cf->pool, n,
+    if (ngx_array_init(&store->hosts, cf->pool, nhosts,
                        sizeof(ngx_http_cmp_pg_host_t))
         != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    for (i = 0; i < n; i++) {
+    for (i = 0; i < nhosts; i++) {
         host = ngx_array_push(&store->hosts);
         if (host == NULL) {
             return NGX_ERROR;
@@ -205,8 +205,10 @@ ngx_http_cmp_store_hosts(ngx_conf_t *cf, ngx_http_cmp_pg_store_t *store,
             host->addr = addrs[i];
         }
 
-        if (nports != 0) {
-            host->port = ports[nports == 1 ? 0 : i];
+        n = (nports == 1) ? 0 : i;
+
+        if (nports != 0 && ports[n].len != 0) {
+            host->port = ports[n];
         }
 
         if (ngx_http_cmp_store_host(cf, host) != NGX_OK) {

@@ -74,13 +74,6 @@ ngx_http_cmp_pg_submit(ngx_http_cmp_pg_store_t *store,
     op->event.data = op;
     op->event.log = op->log;
 
-    if (store->conns == NULL
-        && ngx_http_cmp_pg_init_process((ngx_cycle_t *) ngx_cycle, store)
-           != NGX_OK)
-    {
-        return NGX_DECLINED;
-    }
-
     if (store->conns == NULL || store->closing) {
         store->stat.errors++;
         return NGX_DECLINED;

@@ -17,23 +17,43 @@
 
 static const cmp_digest_t  cmp_digests[] = {
 
-    { NID_sha1, NID_hmacWithSHA1, CMP_DIGEST_SHA1, EVP_sha1 },
-    { NID_sha224, NID_hmacWithSHA224, CMP_DIGEST_SHA2, EVP_sha224 },
-    { NID_sha256, NID_hmacWithSHA256, CMP_DIGEST_SHA2, EVP_sha256 },
-    { NID_sha384, NID_hmacWithSHA384, CMP_DIGEST_SHA2, EVP_sha384 },
-    { NID_sha512, NID_hmacWithSHA512, CMP_DIGEST_SHA2, EVP_sha512 },
-    { NID_sha512_224, NID_hmacWithSHA512_224, CMP_DIGEST_SHA2,
-      EVP_sha512_224 },
-    { NID_sha512_256, NID_hmacWithSHA512_256, CMP_DIGEST_SHA2,
-      EVP_sha512_256 },
-    { NID_sha3_224, NID_hmac_sha3_224, CMP_DIGEST_SHA3, EVP_sha3_224 },
-    { NID_sha3_256, NID_hmac_sha3_256, CMP_DIGEST_SHA3, EVP_sha3_256 },
-    { NID_sha3_384, NID_hmac_sha3_384, CMP_DIGEST_SHA3, EVP_sha3_384 },
-    { NID_sha3_512, NID_hmac_sha3_512, CMP_DIGEST_SHA3, EVP_sha3_512 },
+    { NID_sha1, NID_hmacWithSHA1, NID_undef, NID_undef,
+      CMP_DIGEST_SHA1, EVP_sha1 },
 
     /* HMAC-SHA-1 of RFC 4210, from the IPsec arc */
 
-    { NID_undef, NID_hmac_sha1, CMP_DIGEST_SHA1, EVP_sha1 }
+    { NID_undef, NID_hmac_sha1, NID_undef, NID_undef,
+      CMP_DIGEST_SHA1, EVP_sha1 },
+
+    { NID_sha224, NID_hmacWithSHA224, NID_sha224WithRSAEncryption,
+      NID_ecdsa_with_SHA224, CMP_DIGEST_SHA2, EVP_sha224 },
+
+    { NID_sha256, NID_hmacWithSHA256, NID_sha256WithRSAEncryption,
+      NID_ecdsa_with_SHA256, CMP_DIGEST_SHA2, EVP_sha256 },
+
+    { NID_sha384, NID_hmacWithSHA384, NID_sha384WithRSAEncryption,
+      NID_ecdsa_with_SHA384, CMP_DIGEST_SHA2, EVP_sha384 },
+
+    { NID_sha512, NID_hmacWithSHA512, NID_sha512WithRSAEncryption,
+      NID_ecdsa_with_SHA512, CMP_DIGEST_SHA2, EVP_sha512 },
+
+    { NID_sha512_224, NID_hmacWithSHA512_224, NID_sha512_224WithRSAEncryption,
+      NID_undef, CMP_DIGEST_SHA2, EVP_sha512_224 },
+
+    { NID_sha512_256, NID_hmacWithSHA512_256, NID_sha512_256WithRSAEncryption,
+      NID_undef, CMP_DIGEST_SHA2, EVP_sha512_256 },
+
+    { NID_sha3_224, NID_hmac_sha3_224, NID_RSA_SHA3_224,
+      NID_ecdsa_with_SHA3_224, CMP_DIGEST_SHA3, EVP_sha3_224 },
+
+    { NID_sha3_256, NID_hmac_sha3_256, NID_RSA_SHA3_256,
+      NID_ecdsa_with_SHA3_256, CMP_DIGEST_SHA3, EVP_sha3_256 },
+
+    { NID_sha3_384, NID_hmac_sha3_384, NID_RSA_SHA3_384,
+      NID_ecdsa_with_SHA3_384, CMP_DIGEST_SHA3, EVP_sha3_384 },
+
+    { NID_sha3_512, NID_hmac_sha3_512, NID_RSA_SHA3_512,
+      NID_ecdsa_with_SHA3_512, CMP_DIGEST_SHA3, EVP_sha3_512 }
 };
 
 #define CMP_DIGESTS  (sizeof(cmp_digests) / sizeof(cmp_digest_t))
@@ -44,11 +64,7 @@ cmp_digest_find(int nid)
 {
     size_t  i;
 
-    if (nid == NID_undef) {
-        return NULL;
-    }
-
-    for (i = 0; i < CMP_DIGESTS; i++) {
+    for (i = 0; nid != NID_undef && i < CMP_DIGESTS; i++) {
         if (cmp_digests[i].nid == nid) {
             return &cmp_digests[i];
         }
@@ -63,12 +79,23 @@ cmp_digest_find_hmac(int nid)
 {
     size_t  i;
 
-    if (nid == NID_undef) {
-        return NULL;
+    for (i = 0; nid != NID_undef && i < CMP_DIGESTS; i++) {
+        if (cmp_digests[i].hmac == nid) {
+            return &cmp_digests[i];
+        }
     }
 
-    for (i = 0; i < CMP_DIGESTS; i++) {
-        if (cmp_digests[i].hmac == nid) {
+    return NULL;
+}
+
+
+const cmp_digest_t *
+cmp_digest_find_signature(int nid)
+{
+    size_t  i;
+
+    for (i = 0; nid != NID_undef && i < CMP_DIGESTS; i++) {
+        if (cmp_digests[i].rsa == nid || cmp_digests[i].ecdsa == nid) {
             return &cmp_digests[i];
         }
     }

@@ -41,6 +41,8 @@ typedef enum {
 typedef struct {
     int                     nid;
     int                     hmac;       /* NID of the HMAC with it */
+    int                     rsa;        /* NID of RSA PKCS #1 v1.5 with it */
+    int                     ecdsa;      /* NID of ECDSA with it */
     int                     family;     /* cmp_digest_family_e */
     const EVP_MD           *(*md)(void);
 } cmp_digest_t;
@@ -122,10 +124,12 @@ int cmp_protect_sign(const cmp_ca_t *ca, cmp_pki_message_t *answer,
 /*
  * The parts that proof of possession needs too.
  *
- * The digest by its own NID, or by that of the HMAC; NULL: not supported.
+ * The digest by its own NID, by that of the HMAC, or by that of the signature
+ * algorithm; NULL: not supported.
  */
 const cmp_digest_t *cmp_digest_find(int nid);
 const cmp_digest_t *cmp_digest_find_hmac(int nid);
+const cmp_digest_t *cmp_digest_find_signature(int nid);
 
 /* 1 when the parameters of an AlgorithmIdentifier are absent or NULL */
 int cmp_alg_no_parameters(const X509_ALGOR *alg);

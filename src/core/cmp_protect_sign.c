@@ -7,11 +7,9 @@
 
 
 #include <cmp_protect.h>
-#include <cmp_oid.h>
 
 #include <string.h>
 
-#include <openssl/asn1t.h>
 #include <openssl/evp.h>
 #include <openssl/objects.h>
 #include <openssl/rsa.h>
@@ -64,7 +62,7 @@ int
 cmp_signature_parse(const X509_ALGOR *alg, int strict, cmp_refuse_e code,
     cmp_signature_t *signature, cmp_refusal_t *refusal)
 {
-    int                  nid, md, key, type;
+    int                  nid, type;
     char                 name[80];
     const ASN1_OBJECT   *oid;
     const cmp_digest_t  *digest;
@@ -98,34 +96,25 @@ cmp_signature_parse(const X509_ALGOR *alg, int strict, cmp_refuse_e code,
         goto refused;
     }
 
-    if (OBJ_find_sigid_algs(nid, &md, &key) != 1) {
-        goto refused;
-    }
+    digest = cmp_digest_find_signature(nid);
 
-    digest = cmp_digest_find(md);
-
-    if (digest == NULL || digest->family == CMP_DIGEST_SHA1) {
+    if (digest == NULL || cmp_alg_no_parameters(alg) == 0) {
         goto refused;
     }
 
     signature->md = digest->md();
-    signature->key_type = key;
 
-    /* RFC 9481: NULL for RSA, absent for ECDSA; clients confuse the two */
+    /* RFC 4055, 5: NULL, but absent has to be accepted; OpenSSL omits it */
 
-    if (cmp_alg_no_parameters(alg) == 0) {
-        goto refused;
-    }
-
-    if (key == NID_rsaEncryption
-        && (strict == 0 || type == V_ASN1_NULL))
-    {
+    if (nid == digest->rsa) {
+        signature->key_type = NID_rsaEncryption;
         return CMP_OK;
     }
 
-    if (key == NID_X9_62_id_ecPublicKey
-        && (strict == 0 || type == V_ASN1_UNDEF))
-    {
+    /* RFC 5758, 3.2: absent; NULL is what clients for RSA send */
+
+    if (strict == 0 || type == V_ASN1_UNDEF) {
+        signature->key_type = NID_X9_62_id_ecPublicKey;
         return CMP_OK;
     }
 

@@ -126,6 +126,9 @@ cmp_cert_req_msg_t *client_add_request(client_t *client,
 void client_pop(client_t *client, cmp_cert_req_msg_t *req,
     const client_request_t *request);
 
+/* signs a poposkInput that was changed */
+void client_sign_input(cmp_popo_signing_key_t *sign, EVP_PKEY *key);
+
 /* a PKCS#10 request becomes the body of a p10cr */
 void client_set_p10(cmp_pki_message_t *msg, const char *subject, EVP_PKEY *key,
     const char *san);

@@ -491,6 +491,15 @@ client_pop_input(client_t *client, cmp_cert_req_msg_t *req, int pop)
 
 
 void
+client_sign_input(cmp_popo_signing_key_t *sign, EVP_PKEY *key)
+{
+    client_sign(ASN1_ITEM_rptr(cmp_popo_signing_key_input_t),
+                sign->algorithm_identifier, sign->signature,
+                sign->poposk_input, key, pki_md(key), 0);
+}
+
+
+void
 client_pop(client_t *client, cmp_cert_req_msg_t *req,
     const client_request_t *request)
 {
@@ -552,10 +561,7 @@ client_pop(client_t *client, cmp_cert_req_msg_t *req,
     {
         sign->poposk_input = client_pop_input(client, req, request->pop);
 
-        client_sign(ASN1_ITEM_rptr(cmp_popo_signing_key_input_t),
-                    sign->algorithm_identifier, sign->signature,
-                    sign->poposk_input, request->key, pki_md(request->key),
-                    0);
+        client_sign_input(sign, request->key);
 
     } else {
         client_sign(ASN1_ITEM_rptr(cmp_cert_request_t),

@@ -112,3 +112,76 @@ test_der(cmp_pool_t *pool, const ASN1_ITEM *it, const void *value)
 
     return str;
 }
+
+
+void
+test_parameters(cmp_pool_t *pool, X509_ALGOR *alg, const ASN1_ITEM *it,
+    const void *value, size_t len)
+{
+    cmp_str_t     der;
+    ASN1_STRING  *string;
+
+    if (it != NULL) {
+        der = test_der(pool, it, value);
+
+    } else {
+        der.data = (unsigned char *) value;
+        der.len = len;
+    }
+
+    string = ASN1_STRING_new();
+    assert_non_null(string);
+    assert_int_equal(ASN1_STRING_set(string, der.data, (int) der.len), 1);
+
+    ASN1_TYPE_free(alg->parameter);
+    alg->parameter = ASN1_TYPE_new();
+    assert_non_null(alg->parameter);
+    ASN1_TYPE_set(alg->parameter, V_ASN1_SEQUENCE, string);
+}
+
+
+void
+test_null_parameters(X509_ALGOR *alg)
+{
+    ASN1_TYPE_free(alg->parameter);
+    alg->parameter = ASN1_TYPE_new();
+    assert_non_null(alg->parameter);
+    ASN1_TYPE_set(alg->parameter, V_ASN1_NULL, NULL);
+}
+
+
+void
+test_request(cmp_pool_t *pool, client_t *client, cmp_msg_t *msg)
+{
+    size_t              len;
+    unsigned char      *der;
+    cmp_pki_message_t  *request;
+
+    request = client_message(client, CMP_BODY_GENM);
+    client_add_info(request, &cmp_oid_it_ca_certs);
+    client_protect(client, request);
+
+    der = client_encode(request, &len);
+    test_decode(pool, der, len, msg);
+    free(der);
+}
+
+
+EVP_PKEY *
+test_other_key(int kind, EVP_PKEY *key)
+{
+    char       name[] = "a";
+    EVP_PKEY  *other;
+
+    for ( ;; ) {
+        other = pki_key(kind, name);
+
+        if (EVP_PKEY_eq(other, key) != 1) {
+            ERR_clear_error();
+            return other;
+        }
+
+        EVP_PKEY_free(other);
+        name[0]++;
+    }
+}

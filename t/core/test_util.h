@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include <client.h>
 #include <cmp_ca.h>
 #include <cmp_msg.h>
 
@@ -54,6 +55,17 @@ cmp_str_t test_str(const char *text);
 
 /* DER of any type, in the pool */
 cmp_str_t test_der(cmp_pool_t *pool, const ASN1_ITEM *it, const void *value);
+
+/* parameters of this type, or of these octets when the type is NULL */
+void test_parameters(cmp_pool_t *pool, X509_ALGOR *alg, const ASN1_ITEM *it,
+    const void *value, size_t len);
+void test_null_parameters(X509_ALGOR *alg);
+
+/* a genm of the client, protected as it says, as the core decodes it */
+void test_request(cmp_pool_t *pool, client_t *client, cmp_msg_t *msg);
+
+/* another key of the kind */
+EVP_PKEY *test_other_key(int kind, EVP_PKEY *key);
 
 
 #endif /* _TEST_UTIL_H_INCLUDED_ */

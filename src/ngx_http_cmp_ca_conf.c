@@ -756,7 +756,7 @@ ngx_http_cmp_ca_end(ngx_conf_t *cf, ngx_http_cmp_ca_t *ca)
     ngx_conf_init_value(ca->unprotected_genm, 0);
     ngx_conf_init_uint_value(ca->ca_pubs, 0);
     ngx_conf_init_value(ca->extra_certs_root, 1);
-    ngx_conf_init_value(ca->refusal_signatures, 20);
+    ngx_conf_init_value(ca->refusal_signatures, 10);
     ngx_conf_init_uint_value(ca->unavailable_status, NGX_HTTP_OK);
 
     if (ca->thread_queue == 0) {

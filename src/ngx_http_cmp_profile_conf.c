@@ -521,7 +521,7 @@ ngx_http_cmp_profile_end(ngx_conf_t *cf, ngx_http_cmp_profile_t *prf)
     cmp_profile_t  *p;
 
     ngx_conf_init_value(prf->validity, 0);
-    ngx_conf_init_value(prf->backdate, 0);
+    ngx_conf_init_value(prf->backdate, 60);
     ngx_conf_init_value(prf->client_validity, 0);
     ngx_conf_init_value(prf->san_required, 0);
     ngx_conf_init_value(prf->ca, 0);

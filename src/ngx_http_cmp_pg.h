@@ -67,7 +67,8 @@ typedef enum {
 
 struct ngx_http_cmp_pg_op_s {
     ngx_int_t                (*send)(ngx_http_cmp_pg_op_t *op, PGconn *conn);
-    ngx_int_t                (*result)(ngx_http_cmp_pg_op_t *op, PGresult *res);
+    ngx_int_t                (*result)(ngx_http_cmp_pg_op_t *op,
+                                       PGresult *res);
     void                     (*done)(ngx_http_cmp_pg_op_t *op,
                                      ngx_http_cmp_pg_status_e status);
     void                      *data;

@@ -8,6 +8,7 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 #include <ngx_http.h>
+#include <openssl/err.h>
 
 #include <ngx_http_cmp_pg_conn.h>
 #include <cmp_pg.h>
@@ -221,6 +222,10 @@ ngx_http_cmp_pg_conn_poll(ngx_http_cmp_pg_conn_t *conn)
     ngx_http_cmp_pg_conn_unwatch(conn);
 
     status = PQconnectPoll(conn->pg);
+
+    /* what TLS leaves there would be taken for an error of nginx */
+
+    ERR_clear_error();
 
     ngx_log_debug2(NGX_LOG_DEBUG_HTTP, conn->log, 0,
                    "cmp store connect poll: %d fd:%d",

@@ -20,7 +20,13 @@ GOAL = modules
 
 endif
 
-build: $(OUT)/configured ## builds the module (BUILD=...)
+# one at a time, should two be started in the same checkout
+
+build: ## builds the module (BUILD=...)
+	@mkdir -p $(OUT)
+	@flock $(OUT)/lock $(MAKE) build-locked
+
+build-locked: $(OUT)/configured
 	@$(MAKE) -s $(PARALLEL) $(OUT)/cmpctl-seal
 	@$(MAKE) -s -C $(OUT)/nginx -f Makefile.cmp $(PARALLEL) $(GOAL)
 	@echo "build: $(PRODUCT)"
@@ -42,5 +48,5 @@ $(OUT)/inputs: FORCE
 	    $(NGINX_BIN) -V 2>&1; $(PG_CONFIG) --version; } >$@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
-.PHONY: FORCE
+.PHONY: build-locked FORCE
 FORCE:

@@ -94,7 +94,7 @@ ngx_http_cmp_trust(ngx_conf_t *cf, ngx_array_t *list, ngx_uint_t ra)
         }
     }
 
-    if (scope->reasons == 0) {
+    if (ra && scope->reasons == 0) {
         scope->reasons = 0x77f;
     }
 

@@ -97,6 +97,9 @@ ngx_http_cmp_ca_init_one(ngx_conf_t *cf, ngx_http_cmp_main_conf_t *mcf,
         return NGX_ERROR;
     }
 
+    c->key_later = (ca->key.store != 0);
+    c->response_key_later = (ca->response_key.store != 0);
+
     err[0] = '\0';
 
     if (cmp_ca_finish(c, mcf->pool, err, sizeof(err)) != CMP_OK) {

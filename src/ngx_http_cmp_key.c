@@ -10,9 +10,6 @@
 
 #include <ngx_http_cmp_module.h>
 
-#include <openssl/store.h>
-#include <openssl/ui.h>
-
 
 #define NGX_HTTP_CMP_PASSWORD_LEN  1024
 
@@ -20,10 +17,8 @@
 static char *ngx_http_cmp_key_password(ngx_conf_t *cf, ngx_str_t *file,
     ngx_str_t *password);
 static void ngx_http_cmp_key_wipe(void *data);
-static EVP_PKEY *ngx_http_cmp_key_load(ngx_http_cmp_key_t *key);
 static ngx_int_t ngx_http_cmp_key_open_one(ngx_http_cmp_ca_t *ca,
     ngx_http_cmp_key_t *key, X509 *cert, EVP_PKEY **slot, ngx_log_t *log);
-static int ngx_http_cmp_key_pin(char *buf, int size, int rwflag, void *data);
 
 
 char *
@@ -193,14 +188,14 @@ ngx_http_cmp_key_open_one(ngx_http_cmp_ca_t *ca, ngx_http_cmp_key_t *key,
         return NGX_OK;
     }
 
-    pkey = ngx_http_cmp_key_load(key);
+    err[0] = '\0';
 
-    if (pkey == NULL) {
-        cmp_crypto_error(err, sizeof(err));
-        ngx_log_error(NGX_LOG_CRIT, log, 0,
-                      "cmp_ca \"%V\": cannot open key \"%V\": %s",
-                      &ca->name, &key->name,
-                      (err[0] != '\0') ? err : "no private key there");
+    if (cmp_ca_read_key((char *) key->name.data, (char *) key->password.data,
+                        &pkey, err, sizeof(err))
+        != CMP_OK)
+    {
+        ngx_log_error(NGX_LOG_CRIT, log, 0, "cmp_ca \"%V\": %s",
+                      &ca->name, err);
         return NGX_ERROR;
     }
 
@@ -219,67 +214,4 @@ ngx_http_cmp_key_open_one(ngx_http_cmp_ca_t *ca, ngx_http_cmp_key_t *key,
     *slot = pkey;
 
     return NGX_OK;
-}
-
-
-static EVP_PKEY *
-ngx_http_cmp_key_load(ngx_http_cmp_key_t *key)
-{
-    EVP_PKEY         *pkey;
-    UI_METHOD        *ui;
-    OSSL_STORE_CTX   *store;
-    OSSL_STORE_INFO  *info;
-
-    /* without this a token would ask at the terminal for its PIN */
-
-    ui = UI_UTIL_wrap_read_pem_callback(ngx_http_cmp_key_pin, 0);
-    if (ui == NULL) {
-        return NULL;
-    }
-
-    pkey = NULL;
-
-    store = OSSL_STORE_open((char *) key->name.data + 6, ui, &key->password,
-                            NULL, NULL);
-
-    if (store != NULL) {
-
-        (void) OSSL_STORE_expect(store, OSSL_STORE_INFO_PKEY);
-
-        while (pkey == NULL && OSSL_STORE_eof(store) == 0) {
-
-            info = OSSL_STORE_load(store);
-
-            if (info == NULL) {
-                break;
-            }
-
-            if (OSSL_STORE_INFO_get_type(info) == OSSL_STORE_INFO_PKEY) {
-                pkey = OSSL_STORE_INFO_get1_PKEY(info);
-            }
-
-            OSSL_STORE_INFO_free(info);
-        }
-
-        (void) OSSL_STORE_close(store);
-    }
-
-    UI_destroy_method(ui);
-
-    return pkey;
-}
-
-
-static int
-ngx_http_cmp_key_pin(char *buf, int size, int rwflag, void *data)
-{
-    ngx_str_t *password = data;
-
-    if (rwflag != 0 || password->len == 0 || password->len > (size_t) size) {
-        return -1;
-    }
-
-    ngx_memcpy(buf, password->data, password->len);
-
-    return (int) password->len;
 }

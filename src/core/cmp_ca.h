@@ -97,6 +97,9 @@ typedef struct {
     unsigned              ca_pubs_always:1;     /* not only for MAC */
     unsigned              no_root:1;            /* extraCerts without root */
     unsigned              inline_sign:1;        /* thread_pool off */
+    unsigned              key_later:1;          /* "key" is public: each worker
+                                                   puts the private one there */
+    unsigned              response_key_later:1;
 
     /* --- made by cmp_ca_finish() --- */
 

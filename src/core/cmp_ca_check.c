@@ -485,7 +485,9 @@ cmp_ca_warm(cmp_ca_t *ca, char *err, size_t size)
         cmp_ca_warm_cert(ca->ras[k].cert);
     }
 
-    if (cmp_ca_sign_once(ca->key, ca->md, ca->certificate) != CMP_OK) {
+    if (ca->key_later == 0
+        && cmp_ca_sign_once(ca->key, ca->md, ca->certificate) != CMP_OK)
+    {
         snprintf(err, size, "a test signature with the key of "
                  "\"certificate_key\" failed");
         return CMP_ERROR;
@@ -497,9 +499,10 @@ cmp_ca_warm(cmp_ca_t *ca, char *err, size_t size)
 
     cmp_ca_warm_cert(ca->response_certificate);
 
-    if (cmp_ca_sign_once(ca->response_key, ca->response_md,
-                         ca->response_certificate)
-        != CMP_OK)
+    if (ca->response_key_later == 0
+        && cmp_ca_sign_once(ca->response_key, ca->response_md,
+                            ca->response_certificate)
+           != CMP_OK)
     {
         snprintf(err, size, "a test signature with the key of "
                  "\"response_certificate_key\" failed");

@@ -610,6 +610,12 @@ cmp_exchange_write_transaction(cmp_exchange_t *ex, int refused)
     }
 
     transaction->signer_hash = ex->signer_hash;
+
+    if (ex->signer.cert != NULL) {
+        transaction->signer_serial =
+            cmp_serial_octets(X509_get0_serialNumber(ex->signer.cert));
+    }
+
     transaction->sender_nonce.data = ex->nonce;
     transaction->sender_nonce.len = CMP_NONCE_LEN;
 

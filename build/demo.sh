@@ -94,13 +94,21 @@ run() {
 
     show "$@"
     "$@" >"$dir/client/output" 2>&1 || status=$?
-    sed -e 's/^/      /' -e "s#$dir/client/##g" "$dir/client/output"
+    output
 
     if [ $status -ne 0 ]; then
         echo
         tail -n 5 "$dir/nginx/error.log" >&2 || true
         fail "that did not work; the log of nginx: $dir/nginx/error.log"
     fi
+}
+
+# what it printed, without the places in openssl's source
+
+output() {
+    sed -e 's#^[a-z_]*:[./]*[a-z/]*\.c:[0-9]*:##' -e 's/^/      /' \
+        "$dir/client/output"
+    echo
 }
 
 # the same for something that has to be refused
@@ -110,7 +118,7 @@ refused() {
 
     show "$@"
     "$@" >"$dir/client/output" 2>&1 || status=$?
-    sed -e 's/^/      /' -e "s#$dir/client/##g" "$dir/client/output"
+    output
 
     if [ $status -eq 0 ]; then
         fail "that should have been refused"
@@ -141,7 +149,7 @@ stop() {
     fi
 
     if [ -d "$dir/pg" ]; then
-        t/lib/pgcluster stop "$dir/pg"
+        "$root/t/lib/pgcluster" stop "$dir/pg"
     fi
 }
 
@@ -354,7 +362,7 @@ EOF
         -pkeyopt ec_paramgen_curve:P-256 -out device.key
     run openssl cmp -cmd ir "${common[@]}" "${http[@]}" \
         -ref "$reference" -secret "pass:$secret" -subject "/CN=device-1" \
-        -newkey device.key -certout device.pem "${trust[@]}"
+        -recipient "/O=Example/CN=Example Device CA" -newkey device.key -certout device.pem "${trust[@]}"
 
     title "2. Look at it"
     text <<EOF

@@ -99,9 +99,6 @@ cmp_load_signer(cmp_exchange_t *ex)
         ex->load.signer_serial =
             cmp_serial_octets(X509_get0_serialNumber(cert));
 
-        ex->load.signer_serial = cmp_serial_octets(
-                                                 X509_get0_serialNumber(cert));
-
         return cmp_exchange_hash(ex->pool, der.data, der.len,
                                  &ex->load.signer_hash);
     }

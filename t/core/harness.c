@@ -353,7 +353,7 @@ harness_trust(harness_t *h)
     h->vendor_scope.subject.len = 1;
     h->ra_scope.subject.data = (unsigned char *) "*";
     h->ra_scope.subject.len = 1;
-    h->ra_scope.reasons = 0x7ff;
+    h->ra_scope.reasons = 0x77f;
 
     ca->nanchors = 1;
     ca->anchors = h->anchors;

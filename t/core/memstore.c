@@ -164,8 +164,11 @@ memstore_load(memstore_t *store, const cmp_load_t *load, cmp_pool_t *pool,
         if (reply->until > store->now
             && load->request_hash.len != 0
             && cmp_str_equal(&reply->hash, &load->request_hash)
-            && cmp_str_equal(&reply->id, &load->transaction_id))
+            && (load->transaction_id.len == 0
+                || cmp_str_equal(&reply->id, &load->transaction_id)))
         {
+            /* without an ID the bytes are all there is to know it by */
+
             memstore_copy(pool, &records->reply, &reply->reply);
             return CMP_COMMIT_OK;
         }

@@ -39,7 +39,9 @@ static int memstore_change(memstore_t *store, int32_t ca_id,
     const cmp_write_change_t *change);
 static void memstore_confirmed(memstore_t *store, memstore_cert_t *cert);
 static int memstore_write_cert(memstore_t *store, const cmp_writes_t *writes,
-    const cmp_write_cert_t *cert);
+    size_t n);
+static int memstore_claim_key(memstore_t *store, const cmp_writes_t *writes,
+    size_t n);
 static memstore_cert_t *memstore_insert_cert(memstore_t *store, int32_t ca_id,
     const cmp_write_cert_t *cert);
 static void memstore_write_audits(memstore_t *store,
@@ -155,7 +157,7 @@ memstore_write(memstore_t *store, const cmp_writes_t *writes)
     }
 
     for (i = 0; i < writes->ncerts; i++) {
-        if (memstore_write_cert(store, writes, &writes->certs[i]) != CMP_OK) {
+        if (memstore_write_cert(store, writes, i) != CMP_OK) {
             return CMP_ERROR;
         }
     }
@@ -168,6 +170,7 @@ static int
 memstore_write_transaction(memstore_t *store, const cmp_writes_t *writes)
 {
     size_t                    n;
+    int32_t                   state;
     cmp_str_t                *nonces;
     cmp_transaction_t        *tx, *old;
     memstore_reply_t         *reply;
@@ -216,6 +219,7 @@ memstore_write_transaction(memstore_t *store, const cmp_writes_t *writes)
         memstore_copy(store->pool, &tx->protection_alg, &new->protection_alg);
     }
 
+    state = tx->state;
     tx->state = new->state;
     tx->version = new->version + 1;
     memstore_copy(store->pool, &tx->sender_nonce, &new->sender_nonce);
@@ -232,9 +236,12 @@ memstore_write_transaction(memstore_t *store, const cmp_writes_t *writes)
         memstore_copy(store->pool, &tx->nonces[tx->nnonces++], &writes->nonce);
     }
 
-    tx->confirm_before = 0;
+    /* a certConf that was refused does not give more time for one */
 
-    if (tx->state == CMP_TX_CONFIRM) {
+    if (tx->state == CMP_TX_ENDED) {
+        tx->confirm_before = 0;
+
+    } else if (new->version == 0 || tx->state != state) {
         tx->confirm_before = store->now + writes->confirm_timeout;
     }
 
@@ -318,9 +325,14 @@ memstore_change(memstore_t *store, int32_t ca_id,
             return CMP_ERROR;
         }
 
+        /* the date of a hold stays when it becomes final */
+
+        if (record->state != CMP_CERT_HOLD) {
+            record->revoked_at = store->now;
+        }
+
         record->state = CMP_CERT_REVOKED;
         record->reason = change->reason;
-        record->revoked_at = store->now;
         record->hold_by = CMP_BY_NOBODY;
         cert->invalidity = change->invalidity;
 
@@ -358,11 +370,15 @@ memstore_change(memstore_t *store, int32_t ca_id,
         break;
 
     case CMP_CHANGE_USED:
+        if (record->used) {
+            return CMP_ERROR;
+        }
+
         record->used = 1;
 
         old = memstore_cert(store, &record->predecessor);
 
-        if (old != NULL && !old->record.retired) {
+        if (old != NULL) {
             old->record.retired = 1;
             old->record.version++;
         }
@@ -388,7 +404,7 @@ memstore_confirmed(memstore_t *store, memstore_cert_t *cert)
 
     old = memstore_cert(store, &cert->record.predecessor);
 
-    if (old != NULL && !old->record.replaced) {
+    if (old != NULL) {
         old->record.replaced = 1;
         old->record.version++;
     }
@@ -403,20 +419,79 @@ memstore_confirmed(memstore_t *store, memstore_cert_t *cert)
 
 
 static int
-memstore_write_cert(memstore_t *store, const cmp_writes_t *writes,
-    const cmp_write_cert_t *cert)
+memstore_write_cert(memstore_t *store, const cmp_writes_t *writes, size_t n)
 {
-    cmp_key_t        *key;
-    memstore_key_t   *row;
-    memstore_cert_t  *new, *old;
+    memstore_cert_t         *new, *old;
+    const cmp_write_cert_t  *cert;
 
-    if (memstore_cert(store, &cert->serial) != NULL) {
+    cert = &writes->certs[n];
+
+    if (memstore_cert(store, &cert->serial) != NULL
+        || memstore_claim_key(store, writes, n) != CMP_OK)
+    {
         return CMP_ERROR;
     }
 
-    key = memstore_key(store, writes->ca_id, &cert->key_hash);
+    old = NULL;
 
-    if (cert->key_version == 0) {
+    if (cert->predecessor.len != 0) {
+        old = memstore_cert(store, &cert->predecessor);
+
+        if (old == NULL
+            || old->ca_id != writes->ca_id
+            || old->record.version != cert->predecessor_version
+            || (old->record.state != CMP_CERT_VALID
+                && old->record.state != CMP_CERT_HOLD))
+        {
+            return CMP_ERROR;
+        }
+
+        memstore_copy(store->pool, &old->record.successor, &cert->serial);
+        old->record.version++;
+    }
+
+    new = memstore_insert_cert(store, writes->ca_id, cert);
+    memstore_copy(store->pool, &new->record.transaction_id,
+                  &writes->transaction.id);
+
+    if (old != NULL && cert->state == CMP_CERT_VALID) {
+        old->record.replaced = 1;
+    }
+
+    return CMP_OK;
+}
+
+
+/*
+ * One key in several certificates of a commit: the first of them has the
+ * version, the others have to be for the same subject.
+ */
+
+static int
+memstore_claim_key(memstore_t *store, const cmp_writes_t *writes, size_t n)
+{
+    int                      known;
+    size_t                   i;
+    cmp_key_t               *key;
+    memstore_key_t          *row;
+    const cmp_write_cert_t  *cert;
+
+    cert = &writes->certs[n];
+    key = memstore_key(store, writes->ca_id, &cert->key_hash);
+    known = 0;
+
+    for (i = 0; i < n; i++) {
+        if (cmp_str_equal(&writes->certs[i].key_hash, &cert->key_hash)) {
+            known = 1;
+        }
+    }
+
+    if (known) {
+        if (!cmp_str_equal(&key->subject_hash, &cert->subject_hash)) {
+            return CMP_ERROR;
+        }
+
+    } else if (cert->key_version == 0) {
         if (key != NULL) {
             return CMP_ERROR;
         }
@@ -434,26 +509,8 @@ memstore_write_cert(memstore_t *store, const cmp_writes_t *writes,
     memstore_copy(store->pool, &key->serial, &cert->serial);
     key->version++;
 
-    if (cert->predecessor.len != 0) {
-        old = memstore_cert(store, &cert->predecessor);
-
-        if (old == NULL
-            || old->ca_id != writes->ca_id
-            || old->record.version != cert->predecessor_version)
-        {
-            return CMP_ERROR;
-        }
-
-        memstore_copy(store->pool, &old->record.successor, &cert->serial);
-        old->record.version++;
-    }
-
-    new = memstore_insert_cert(store, writes->ca_id, cert);
-    memstore_copy(store->pool, &new->record.transaction_id,
-                  &writes->transaction.id);
-
     if (cert->state == CMP_CERT_VALID) {
-        memstore_confirmed(store, new);
+        key->confirmed = 1;
     }
 
     return CMP_OK;

@@ -84,7 +84,8 @@ install: build ## installs the module, the SQL files and cmpctl (DESTDIR)
 	@NGINX_BIN=$(NGINX_BIN) OUT=$(OUT) DESTDIR=$(DESTDIR) build/install.sh
 
 demo: deps build ## a CA to play with: enrol, update, revoke, and go on
-	@DEMO_DIR=$(DEMO_DIR) DEMO_PORT=$(DEMO_PORT) \
+	@DEMO_DIR=$(DEMO_DIR) \
+	    DEMO_DIR_GIVEN=$(filter-out demo,$(DEMO_DIR)) DEMO_PORT=$(DEMO_PORT) \
 	    DEMO_TLS_PORT=$(DEMO_TLS_PORT) NGINX_BIN=$(NGINX_BIN) OUT=$(OUT) \
 	    build/demo.sh start
 

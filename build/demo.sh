@@ -25,6 +25,12 @@ case $dir in
 esac
 
 marker=$dir/.cmp-demo
+url=http://127.0.0.1:$port/pkix/
+tls_url=https://127.0.0.1:$tls_port/pkix/
+crl_url=http://127.0.0.1:$port/crl/devices.crl
+conninfo=
+secret=
+done=no
 
 fail() {
     echo "demo: $*" >&2
@@ -54,7 +60,8 @@ text() {
     sed 's/^/  /'
 }
 
-# shows a command as one would type it, does it, shows what it says
+# Shows a command as one would type it, with the names that the file env
+# gives to addresses and files.
 
 show() {
     local word unit= line=${prompt:-"    \$"}
@@ -62,6 +69,14 @@ show() {
     for word in "$@"; do
         case $word in
             '')                       word='""' ;;
+            "$dir/pki/root.pem")      word='"$ROOT_CERT"' ;;
+            "$dir/pki/ca.pem")        word='"$CA_CERT"' ;;
+            "$dir/pki/seal.key")      word='"$KEY_FILE"' ;;
+            "$conninfo")              word='"$CONNINFO"' ;;
+            "$url")                   word='"$CMP_URL"' ;;
+            "$tls_url")               word='"$CMP_TLS_URL"' ;;
+            "$crl_url")               word='"$CRL_URL"' ;;
+            "pass:$secret")           word='"pass:$SECRET"' ;;
             *[!A-Za-z0-9_./:,=@%+-]*) word="'$word'" ;;
         esac
 
@@ -88,6 +103,8 @@ put_unit() {
     line="$line $unit"
     unit=
 }
+
+# does it, too, and shows what it says
 
 run() {
     local status=0
@@ -257,13 +274,13 @@ EOF
 write_env() {
     cat >"$dir/env" <<EOF
 # the demo's addresses and files, for a shell:  . $dir/env
-CMP_URL='http://127.0.0.1:$port/pkix/'
-CMP_TLS_URL='https://127.0.0.1:$tls_port/pkix/'
+CMP_URL='$url'
+CMP_TLS_URL='$tls_url'
 CA_CERT='$dir/pki/ca.pem'
 ROOT_CERT='$dir/pki/root.pem'
 REFERENCE='$reference'
 SECRET='$secret'
-CRL_URL='http://127.0.0.1:$port/crl/devices.crl'
+CRL_URL='$crl_url'
 CONNINFO='$conninfo'
 CMPCTL_SEAL='$CMPCTL_SEAL'
 KEY_FILE='$dir/pki/seal.key'
@@ -276,12 +293,11 @@ EOF
 # --- the demo
 
 start() {
-    local ok=no
-
     export CMPCTL_SEAL=$root/$OUT/cmpctl-seal
 
     prepare
-    trap 'if [ $ok = no ]; then stop; fi' EXIT
+    trap 'if [ $done = no ]; then stop; fi' EXIT
+    trap 'exit 1' HUP INT TERM
 
     title "A certification authority inside nginx"
     text <<EOF
@@ -299,7 +315,10 @@ EOF
 - a PostgreSQL server of its own, reached by a Unix socket only
 - nginx on 127.0.0.1, port $port for HTTP and $tls_port for HTTPS
 
-All of it is in $dir
+All of it is in $dir, and its file env gives names to the
+addresses and files, which stand in capitals in the commands below:
+
+    . $dir/env
 EOF
 
     t/lib/mkpki "$dir/pki"
@@ -308,7 +327,12 @@ EOF
 
     reference=device-1
     secret=$(openssl rand -hex 12)
+    write_env
 
+    echo
+    text <<EOF
+The tables in the database:
+EOF
     echo
     show sql/cmpctl --dsn "$conninfo" init
     sql/cmpctl --dsn "$conninfo" init >"$dir/pg/init.log" 2>&1 || {
@@ -322,7 +346,7 @@ A device that has no certificate yet needs something else to show who it is:
 a shared secret with a name, the reference. The operator makes them once:
 EOF
     echo
-    echo "    \$ printf %s $secret \\"
+    echo '    $ printf %s "$SECRET" \'
     prompt="          |" show sql/cmpctl --dsn "$conninfo" --key-file "$dir/pki/seal.key" \
         credential add --ca devices --reference "$reference" --secret-stdin
     printf %s "$secret" | sql/cmpctl --dsn "$conninfo" \
@@ -338,14 +362,12 @@ EOF
     "$NGINX_BIN" -e "$dir/nginx/error.log" -p "$dir/nginx/" \
         -c "$dir/nginx/nginx.conf" || fail "nginx does not start"
 
-    write_env
     cd "$dir/client"
 
     local pki=$dir/pki
-    local common=(-config "" -no_proxy 127.0.0.1 -path pkix/)
-    local http=(-server "127.0.0.1:$port")
-    local https=(-server "127.0.0.1:$tls_port" -tls_used
-                 -tls_trusted "$pki/root.pem")
+    local common=(-config "" -no_proxy 127.0.0.1)
+    local http=(-server "$url")
+    local https=(-server "$tls_url" -tls_used -tls_trusted "$pki/root.pem")
     local trust=(-trusted "$pki/root.pem" -untrusted "$pki/ca.pem")
 
     title "1. Enrol: a first certificate for a shared secret"
@@ -402,15 +424,13 @@ Everybody can fetch the certificate revocation list, the CRL, which the CA
 signs, and refuse what is on it. The new certificate is revoked:
 EOF
     echo
-    run curl -sS --noproxy '*' -o devices.crl \
-        "http://127.0.0.1:$port/crl/devices.crl"
+    run curl -sS --noproxy '*' -o devices.crl "$crl_url"
     run openssl crl -inform DER -in devices.crl -noout -text -nameopt oneline
     run openssl crl -inform DER -in devices.crl -out devices.crl.pem
     refused openssl verify -CAfile "$pki/root.pem" -untrusted "$pki/ca.pem" \
         -crl_check -CRLfile devices.crl.pem device-new.pem
 
     title "6. What the operator sees: the rows in PostgreSQL"
-    echo
     rows
 
     title "It keeps running. To go on by hand:"
@@ -419,14 +439,16 @@ EOF
 
   a certificate of your own (the secret may be used again):
 
+    openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 \\
+        -out mine.key
     openssl cmp -cmd ir -config "" -no_proxy 127.0.0.1 -server "\$CMP_URL" \\
         -ref "\$REFERENCE" -secret "pass:\$SECRET" -subject /CN=mine \\
-        -newkey "$dir/client/device-new.key" -certout mine.pem \\
+        -newkey mine.key -certout mine.pem \\
         -trusted "\$ROOT_CERT" -untrusted "\$CA_CERT"
 
   the list of revoked certificates:
 
-    curl -s "\$CRL_URL" | openssl crl -inform DER -noout -text
+    curl -s --noproxy '*' "\$CRL_URL" | openssl crl -inform DER -noout -text
 
   the tables, and the operator's command:
 
@@ -440,10 +462,10 @@ EOF
 
   the end of it:
 
-    make demo-stop
+    make demo-stop${DEMO_DIR_GIVEN:+ DEMO_DIR=$dir}
 
 EOF
-    ok=yes
+    done=yes
 }
 
 rows() {
@@ -451,11 +473,13 @@ rows() {
 What was issued and what became of it, and who was told what:
 EOF
     echo
-    run psql -X -d "$conninfo" -c "SELECT subject, state, reason, profile, \
-not_after::date AS ends, left(serial, 12) AS \"serial...\" \
-FROM cmp.certificate_list()"
-    run psql -X -d "$conninfo" -c "SELECT at::time(0), action, requester, \
-left(serial, 12) AS \"serial...\", text FROM cmp.audit_list() ORDER BY at"
+    run psql -X -P footer=off -d "$conninfo" \
+        -c "SELECT subject, state, reason, not_after, serial
+          FROM cmp.certificate_list()"
+    run psql -X -P footer=off -d "$conninfo" \
+        -c "SELECT at::time(0), action, left(requester, 20) AS requester,
+            left(serial, 20) AS serial, text
+          FROM cmp.audit_list() AS a ORDER BY a.at"
 }
 
 case ${1:-} in

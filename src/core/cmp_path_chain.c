@@ -42,8 +42,12 @@ static int cmp_path_init(cmp_path_t *path, X509 *cert, int64_t now,
 static int cmp_path_add_untrusted(cmp_path_t *path, const cmp_msg_t *msg,
     const X509 *cert);
 static int cmp_path_refuse(X509_STORE_CTX *ctx, cmp_refusal_t *refusal);
+static int cmp_path_pinned(const cmp_ca_t *ca, cmp_pool_t *pool,
+    cmp_signer_t *signer);
 static int cmp_path_set(cmp_pool_t *pool, cmp_signer_t *signer,
     STACK_OF(X509) *path);
+static int cmp_path_set_pair(cmp_pool_t *pool, cmp_signer_t *signer,
+    X509 *issuer);
 static int cmp_path_set_scope(const cmp_ca_t *ca, cmp_signer_t *signer,
     cmp_refusal_t *refusal);
 static X509 *cmp_path_issuer(const cmp_ca_t *ca, const cmp_msg_t *msg,
@@ -64,6 +68,11 @@ cmp_path_to_anchor(const cmp_ca_t *ca, const cmp_msg_t *msg, int64_t now,
 
     if (ca->nanchors == 0) {
         return cmp_refuse(refusal, CMP_REFUSE_SIGNER_NOT_TRUSTED, NULL);
+    }
+
+    rc = cmp_path_pinned(ca, pool, signer);
+    if (rc != CMP_DECLINED) {
+        return rc;
     }
 
     rc = CMP_ERROR;
@@ -225,6 +234,25 @@ cmp_path_refuse(X509_STORE_CTX *ctx, cmp_refusal_t *refusal)
 }
 
 
+/* the certificate is an anchor itself, whatever else the message brings */
+
+static int
+cmp_path_pinned(const cmp_ca_t *ca, cmp_pool_t *pool, cmp_signer_t *signer)
+{
+    size_t  i;
+
+    for (i = 0; i < ca->nanchors; i++) {
+
+        if (X509_cmp(ca->anchors[i].cert, signer->cert) == 0) {
+            signer->scope = ca->anchors[i].scope;
+            return cmp_path_set_pair(pool, signer, NULL);
+        }
+    }
+
+    return CMP_DECLINED;
+}
+
+
 static int
 cmp_path_set(cmp_pool_t *pool, cmp_signer_t *signer, STACK_OF(X509) *path)
 {
@@ -263,8 +291,7 @@ int
 cmp_path_to_issuer(const cmp_ca_t *ca, const cmp_msg_t *msg, cmp_pool_t *pool,
     cmp_signer_t *signer)
 {
-    X509            *issuer;
-    STACK_OF(X509)  *path;
+    X509  *issuer;
 
     issuer = cmp_path_issuer(ca, msg, signer->cert);
 
@@ -274,16 +301,27 @@ cmp_path_to_issuer(const cmp_ca_t *ca, const cmp_msg_t *msg, cmp_pool_t *pool,
         return CMP_OK;
     }
 
-    path = sk_X509_new_null();
-    if (path == NULL) {
-        cmp_crypto_error(NULL, 0);
-        return CMP_ERROR;
+    if (issuer == signer->cert) {
+        issuer = NULL;
     }
 
-    if (X509_add_cert(path, signer->cert, X509_ADD_FLAG_UP_REF) != 1
-        || X509_add_cert(path, issuer,
-                         X509_ADD_FLAG_UP_REF|X509_ADD_FLAG_NO_DUP)
-           != 1)
+    return cmp_path_set_pair(pool, signer, issuer);
+}
+
+
+/* issuer NULL: the certificate is the end of the path */
+
+static int
+cmp_path_set_pair(cmp_pool_t *pool, cmp_signer_t *signer, X509 *issuer)
+{
+    STACK_OF(X509)  *path;
+
+    path = sk_X509_new_null();
+
+    if (path == NULL
+        || X509_add_cert(path, signer->cert, X509_ADD_FLAG_UP_REF) != 1
+        || (issuer != NULL
+            && X509_add_cert(path, issuer, X509_ADD_FLAG_UP_REF) != 1))
     {
         cmp_path_free_certs(path);
         cmp_crypto_error(NULL, 0);

@@ -433,6 +433,15 @@ cmp_confirm_digest(const cmp_exchange_t *ex, X509 *x509,
 
     *md = EVP_get_digestbynid(nid);
 
+    /* the client may choose a hash, not a weak one */
+
+    if (*md != NULL
+        && asked != NID_undef
+        && EVP_MD_get_size(*md) < CMP_SHA256_LEN)
+    {
+        *md = NULL;
+    }
+
     return *md != NULL ? CMP_OK : CMP_DECLINED;
 }
 

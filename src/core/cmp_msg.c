@@ -522,7 +522,12 @@ cmp_msg_decode_header(cmp_pool_t *pool, cmp_msg_t *msg,
     pvno = ASN1_INTEGER_get(header->pvno);
     cmp_crypto_error(NULL, 0);
 
-    msg->pvno = (pvno < 0 || pvno > 255) ? -1 : pvno;
+    if (ASN1_STRING_type(header->pvno) == V_ASN1_NEG_INTEGER) {
+        msg->pvno = -1;
+
+    } else {
+        msg->pvno = (pvno < 0 || pvno > CMP_MAX_PVNO) ? CMP_MAX_PVNO : pvno;
+    }
 
     if (sk_ASN1_UTF8STRING_num(header->free_text) > CMP_MAX_FREE_TEXT) {
         return cmp_refuse(refusal, CMP_REFUSE_LIMIT, "freeText");

@@ -24,6 +24,7 @@
 #define CMP_MAX_REQUESTS       128     /* CertReqMsg or RevDetails */
 #define CMP_MAX_GENERAL_INFO   16
 #define CMP_MAX_FREE_TEXT      16
+#define CMP_MAX_PVNO           255
 
 
 /*
@@ -38,7 +39,8 @@ typedef struct {
     cmp_str_t                 body_bytes;
     cmp_str_t                 protected_part;   /* DER of ProtectedPart with
                                                    header and body as received */
-    long                      pvno;             /* -1: out of range */
+    long                      pvno;             /* -1: negative; not above
+                                                   CMP_MAX_PVNO */
     int                       type;             /* tag of the body; -1 */
     unsigned                  minimal:1;        /* lengths are as in DER */
 

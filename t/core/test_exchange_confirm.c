@@ -165,7 +165,7 @@ test_wrong_hash(void **state)
 }
 
 
-/* hashAlg is for pvno 3 */
+/* hashAlg is for pvno 3 and for signatures that say nothing of a hash */
 
 static void
 test_hash_alg(void **state)
@@ -181,7 +181,7 @@ test_hash_alg(void **state)
     (void) state;
 
     for (pvno = 2; pvno <= 3; pvno++) {
-        f = fixture_create(PKI_P256);
+        f = fixture_create(PKI_ED25519);
         cert = test_enrol(f);
         f->c.pvno = pvno;
         msg = test_status(f, cert, 0, -1);
@@ -208,6 +208,74 @@ test_hash_alg(void **state)
         X509_free(cert);
         fixture_destroy(f);
     }
+}
+
+
+/* not that of the signature algorithm */
+
+static void
+test_other_hash_alg(void **state)
+{
+    X509               *cert;
+    fixture_t          *f;
+    unsigned int        len;
+    unsigned char       hash[EVP_MAX_MD_SIZE];
+    cmp_cert_status_t  *cs;
+    cmp_pki_message_t  *msg;
+
+    (void) state;
+
+    f = fixture_create(PKI_P256);
+    cert = test_enrol(f);
+    f->c.pvno = 3;
+
+    msg = test_status(f, cert, 0, -1);
+    cs = test_first(msg);
+    cs->hash_alg = X509_ALGOR_new();
+    assert_int_equal(X509_ALGOR_set0(cs->hash_alg, OBJ_nid2obj(NID_md5),
+                                     V_ASN1_UNDEF, NULL),
+                     1);
+    assert_int_equal(X509_digest(cert, EVP_md5(), hash, &len), 1);
+    client_set_octets(&cs->cert_hash, hash, len);
+
+    fixture_send(f, msg);
+    fixture_refused(f, CMP_BODY_ERROR, CMP_FAIL_BAD_CERT_ID, FIXTURE_CHANGED);
+    assert_int_equal(fixture_state(f, cert), CMP_CERT_REVOKED);
+
+    X509_free(cert);
+    fixture_destroy(f);
+}
+
+
+/* Ed25519 and a hash that is none: MD5 */
+
+static void
+test_weak_hash_alg(void **state)
+{
+    X509               *cert;
+    fixture_t          *f;
+    unsigned int        len;
+    unsigned char       hash[EVP_MAX_MD_SIZE];
+    cmp_cert_status_t  *cs;
+    cmp_pki_message_t  *msg;
+
+    f = *state;
+    cert = test_enrol(f);
+    f->c.pvno = 3;
+
+    msg = test_status(f, cert, 0, -1);
+    cs = test_first(msg);
+    cs->hash_alg = X509_ALGOR_new();
+    assert_int_equal(X509_ALGOR_set0(cs->hash_alg, OBJ_nid2obj(NID_md5),
+                                     V_ASN1_UNDEF, NULL),
+                     1);
+    assert_int_equal(X509_digest(cert, EVP_md5(), hash, &len), 1);
+    client_set_octets(&cs->cert_hash, hash, len);
+
+    fixture_send(f, msg);
+    assert_int_equal(f->a->type, CMP_BODY_ERROR);
+    assert_int_not_equal(fixture_state(f, cert), CMP_CERT_VALID);
+    X509_free(cert);
 }
 
 
@@ -334,6 +402,11 @@ test_late(void **state)
         assert_int_equal(f->a->type, CMP_BODY_ERROR);
         assert_int_equal(f->a->status, CMP_STATUS_REJECTION);
         assert_int_equal(f->a->fail_info, CMP_FAIL_CERT_REVOKED);
+
+        /* refused at once, revoked by the sweeper at the latest */
+
+        assert_int_not_equal(fixture_state(f, cert), CMP_CERT_VALID);
+        memstore_sweep(f->h->store);
         assert_int_equal(fixture_state(f, cert), CMP_CERT_REVOKED);
         X509_free(cert);
     }
@@ -552,6 +625,8 @@ main(void)
         fixture_test(test_left_out),
         fixture_test(test_wrong_hash),
         cmocka_unit_test(test_hash_alg),
+        cmocka_unit_test(test_other_hash_alg),
+        fixture_test(test_weak_hash_alg),
         cmocka_unit_test(test_ed448),
         cmocka_unit_test(test_short_hash),
         fixture_test(test_bad_status),

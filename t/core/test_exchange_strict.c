@@ -360,7 +360,7 @@ test_chain(void **state)
 }
 
 
-/* a key that was certified, even for the same subject */
+/* a key that was certified, whatever the profile says */
 
 static void
 test_key_reuse(void **state)
@@ -368,9 +368,12 @@ test_key_reuse(void **state)
     fixture_t  *f;
 
     f = *state;
+    f->h->device.key_reuse = CMP_KEY_REUSE_SUBJECT;
 
     fixture_send(f, fixture_ir(f));
     fixture_granted(f, CMP_BODY_IP);
+    fixture_send(f, fixture_conf(f));
+    fixture_granted(f, CMP_BODY_PKICONF);
 
     fixture_send(f, fixture_ir(f));
     fixture_refused(f, CMP_BODY_IP, CMP_FAIL_BAD_CERT_TEMPLATE,
@@ -426,12 +429,16 @@ test_cert_conf(void **state)
     X509_free(cert);
 
     fixture_send(f, fixture_request(f, CMP_BODY_IR, NULL, f->key2));
+    cert = fixture_keep(f);
     fixture_send(f, fixture_conf(f));
     fixture_granted(f, CMP_BODY_PKICONF);
 
-    fixture_repeat(f);
+    msg = client_message(&f->c, CMP_BODY_CERTCONF);
+    (void) client_add_status(msg, cert, 0, -1);
+    fixture_send(f, msg);
     fixture_refused(f, CMP_BODY_ERROR, CMP_FAIL_CERT_CONFIRMED,
                     FIXTURE_AUDITED);
+    X509_free(cert);
 }
 
 

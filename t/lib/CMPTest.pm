@@ -100,8 +100,8 @@ package CMPTest;
 #                           on it
 #     default_http_config(NAME => TEXT...)
 #                           text for http_config: a store, a profile
-#                           "device", a CA "devices".  NAME is store, profile,
-#                           ca (lines added there), http (lines added
+#                           "device", a CA "devices".  NAME is store, keys,
+#                           profile, ca (lines added there), http (lines added
 #                           outside), level, key...; see below
 #     default_config()      locations for it: /pkix/, /.well-known/cmp and
 #                           /crl/devices.crl
@@ -751,7 +751,8 @@ sub default_http_config {
     my %with = (
         certificate => pki('ca-chain.pem'), key => pki('ca.key'),
         response => pki('response.pem'), response_key => pki('response.key'),
-        store => '', profile => '', ca => '', http => '', @_
+        store => '', profile => '', ca => '', http => '',
+        keys => 'ec:P-256 ec:P-384 ed25519 rsa:2048-4096', @_
     );
     my $trusted = $with{trusted}
         // '    trusted_certificate ' . pki('vendor-root.pem') . ";\n"
@@ -762,6 +763,8 @@ cmp_store "${\conninfo()}" key=${\seal_key()} $with{store};
 
 cmp_profile device {
     validity        30d;
+    key             $with{keys};
+    key_usage       digitalSignature keyAgreement;
 $with{profile}
 }
 

@@ -447,7 +447,7 @@ client_pop_input(client_t *client, cmp_cert_req_msg_t *req, int pop)
     client_check(key != NULL);
 
     X509_PUBKEY_free(input->public_key);
-    input->public_key = X509_PUBKEY_dup(key);
+    input->public_key = cmp_asn1_dup(X509_PUBKEY, key);
 
     auth = input->auth_info;
 

@@ -377,7 +377,7 @@ test_pss(void **state)
             mgf1 = test_hash(tests[i].mask);
             pss->maskGenAlgorithm = test_hash(NID_mgf1);
             test_parameters(pool, pss->maskGenAlgorithm,
-                                ASN1_ITEM_rptr(X509_ALGOR), mgf1, 0);
+                            ASN1_ITEM_rptr(X509_ALGOR), mgf1, 0);
             X509_ALGOR_free(mgf1);
         }
 

@@ -21,6 +21,7 @@
 
 static int cmp_issue_create(cmp_issue_ctx_t *ctx);
 static int cmp_issue_key(cmp_issue_ctx_t *ctx);
+static int cmp_issue_set_key(X509 *cert, X509_PUBKEY *key, int *nid);
 static int cmp_issue_validity(cmp_issue_ctx_t *ctx);
 static int cmp_issue_client_validity(cmp_issue_ctx_t *ctx, int64_t now,
     int64_t *from, int64_t *to);
@@ -117,9 +118,8 @@ cmp_issue_create(cmp_issue_ctx_t *ctx)
 static int
 cmp_issue_key(cmp_issue_ctx_t *ctx)
 {
-    int            rc;
-    X509_PUBKEY   *key;
-    ASN1_OBJECT   *type;
+    int           rc, nid;
+    X509_PUBKEY  *key;
 
     key = ctx->request->key;
 
@@ -133,17 +133,70 @@ cmp_issue_key(cmp_issue_ctx_t *ctx)
         rc = cmp_profile_check_key(ctx->profile, key, ctx->refusal);
     }
 
-    if (rc != CMP_OK) {
-        return rc;
+    if (rc == CMP_OK) {
+        rc = cmp_issue_set_key(ctx->issue->cert, key, &nid);
     }
 
-    if (!X509_PUBKEY_get0_param(&type, NULL, NULL, NULL, key)
-        || !X509_set_pubkey(ctx->issue->cert, X509_PUBKEY_get0(key)))
-    {
+    if (rc == CMP_OK) {
+        ctx->usages = cmp_key_usages(nid);
+    }
+
+    return rc;
+}
+
+
+/*
+ * The octets are copied: X509_set_pubkey() would encode the key again, which
+ * takes many times as long as an EC signature.
+ */
+
+static int
+cmp_issue_set_key(X509 *cert, X509_PUBKEY *key, int *nid)
+{
+    int                   type, len;
+    void                 *copy;
+    X509_ALGOR           *algor;
+    ASN1_OBJECT          *alg;
+    const void           *value;
+    unsigned char        *dup;
+    const unsigned char  *p;
+
+    if (!X509_PUBKEY_get0_param(&alg, &p, &len, &algor, key)) {
         return CMP_ERROR;
     }
 
-    ctx->usages = cmp_key_usages(OBJ_obj2nid(type));
+    *nid = OBJ_obj2nid(alg);
+    copy = NULL;
+
+    X509_ALGOR_get0(NULL, &type, &value, algor);
+
+    if (type == V_ASN1_OBJECT) {
+        copy = OBJ_dup(value);
+
+    } else if (type != V_ASN1_UNDEF && type != V_ASN1_NULL) {
+        copy = ASN1_STRING_dup(value);
+    }
+
+    alg = OBJ_dup(alg);
+    dup = OPENSSL_memdup(p, (size_t) len);
+
+    if (alg == NULL || dup == NULL
+        || (copy == NULL && type != V_ASN1_UNDEF && type != V_ASN1_NULL)
+        || !X509_PUBKEY_set0_param(X509_get_X509_PUBKEY(cert), alg, type,
+                                   copy, dup, len))
+    {
+        ASN1_OBJECT_free(alg);
+        OPENSSL_free(dup);
+
+        if (type == V_ASN1_OBJECT) {
+            ASN1_OBJECT_free(copy);
+
+        } else {
+            ASN1_STRING_free(copy);
+        }
+
+        return CMP_ERROR;
+    }
 
     return CMP_OK;
 }

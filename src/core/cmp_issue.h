@@ -36,7 +36,8 @@ typedef struct {
 typedef struct {
     X509_NAME                  *subject;      /* as it will be issued */
     GENERAL_NAMES              *sans;         /* NULL: none */
-    X509                       *cert;
+    X509                       *cert;         /* X509_get0_pubkey() works only
+                                                 on a copy decoded from der */
     unsigned                    modified:1;   /* grantedWithMods */
     char                        mods[400];    /* what was changed, for people */
 

@@ -12,6 +12,12 @@
 #define CMP_RSA_FERMAT_ROUNDS  100
 
 
+typedef struct {
+    unsigned    mod;
+    uint64_t    mask;
+} cmp_rsa_squares_t;
+
+
 static const char *cmp_rsa_residues(const BIGNUM *n);
 static int cmp_rsa_roca_member(unsigned prime, unsigned residue);
 static const char *cmp_rsa_close_primes(const BIGNUM *n);
@@ -35,6 +41,20 @@ static const unsigned short  cmp_rsa_primes[] = {
     709, 719, 727, 733, 739, 743, 751
 };
 
+
+/* which residues are those of squares */
+
+static const cmp_rsa_squares_t  cmp_rsa_squares[] = {
+    { 63, 0x0402483012450293ULL },
+    { 61, 0x1713e6940a59f23bULL },
+    { 59, 0x022b62183e7b92bbULL },
+    { 55, 0x000230148611ca33ULL }
+};
+
+
+#define CMP_RSA_SQUARES_PRODUCT  (63 * 61 * 59 * 55)
+#define CMP_RSA_SQUARES                                                       \
+    (sizeof(cmp_rsa_squares) / sizeof(cmp_rsa_squares[0]))
 
 #define CMP_RSA_PRIMES  (sizeof(cmp_rsa_primes) / sizeof(cmp_rsa_primes[0]))
 
@@ -93,7 +113,8 @@ cmp_rsa_residues(const BIGNUM *n)
 {
     int       roca;
     size_t    i, last;
-    BN_ULONG  product, residue;
+    uint64_t  product;
+    BN_ULONG  residue;
 
     roca = 1;
 
@@ -108,7 +129,7 @@ cmp_rsa_residues(const BIGNUM *n)
             product *= cmp_rsa_primes[last];
         }
 
-        residue = BN_mod_word(n, product);
+        residue = BN_mod_word(n, (BN_ULONG) product);
 
         for ( /* void */ ; i < last; i++) {
 
@@ -233,19 +254,31 @@ cmp_rsa_fermat(const BIGNUM *n, BN_CTX *ctx)
 }
 
 
-/* CMP_DECLINED: n is a square */
+/*
+ * CMP_DECLINED: n is a square.  Its residues tell for all numbers but one in
+ * 240 that it is none.
+ */
 
 static int
 cmp_rsa_square(const BIGNUM *n, BIGNUM *root, BIGNUM *square, BN_CTX *ctx)
 {
+    size_t    i;
     BN_ULONG  residue;
-
-    /* squares modulo 64 */
 
     residue = BN_mod_word(n, 64);
 
     if (((0x0202021202030213ULL >> residue) & 1) == 0) {
         return CMP_OK;
+    }
+
+    residue = BN_mod_word(n, CMP_RSA_SQUARES_PRODUCT);
+
+    for (i = 0; i < CMP_RSA_SQUARES; i++) {
+        if (((cmp_rsa_squares[i].mask >> (residue % cmp_rsa_squares[i].mod))
+             & 1) == 0)
+        {
+            return CMP_OK;
+        }
     }
 
     if (cmp_rsa_sqrt(root, n, ctx) != CMP_OK || !BN_sqr(square, root, ctx)) {

@@ -260,6 +260,17 @@ sub prepare_nginx {
 
     Test::Nginx::Util::add_block_preprocessor(\&prepare_block);
 
+    # an nginx that does not start fails this file, not the whole run
+
+    {
+        no warnings qw(redefine prototype);
+
+        *Test::Nginx::Util::bail_out = sub (@) {
+            Test::More::fail("@_");
+            exit 1;
+        };
+    }
+
     $Test::Nginx::Util::RunTestHelper = sub {
         my ($block, $dry_run, $n) = @_;
 
@@ -744,13 +755,14 @@ sub cluster {
 
 
 # A store, a profile and a CA.  Arguments are lines to add: store (parameters
-# of cmp_store), profile, ca, http; or replace: certificate, key, response,
-# response_key, trusted (lines).
+# of cmp_store), profile, ca, http; or replace: keys (of the profile),
+# certificate, key, response, response_key, trusted (lines).
 
 sub default_http_config {
     my %with = (
         certificate => pki('ca-chain.pem'), key => pki('ca.key'),
         response => pki('response.pem'), response_key => pki('response.key'),
+        keys => 'ec:P-256 ec:P-384 ec:P-521 ed25519 ed448 rsa:2048-4096',
         store => '', profile => '', ca => '', http => '',
         keys => 'ec:P-256 ec:P-384 ed25519 rsa:2048-4096', @_
     );

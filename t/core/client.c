@@ -87,6 +87,15 @@ client_set_name(GENERAL_NAME **dst, const X509_NAME *name)
 }
 
 
+void
+client_set_general_name(GENERAL_NAME *name, X509 *cert)
+{
+    name->type = GEN_DIRNAME;
+    name->d.directoryName = X509_NAME_dup(X509_get_subject_name(cert));
+    client_check(name->d.directoryName != NULL);
+}
+
+
 cmp_pki_message_t *
 client_message(client_t *client, int type)
 {

@@ -150,6 +150,9 @@ void client_nest(cmp_pki_message_t *msg, cmp_pki_message_t *inner);
 
 void client_add_poll(cmp_pki_message_t *msg, int id);
 
+/* the name becomes the subject of the certificate */
+void client_set_general_name(GENERAL_NAME *name, X509 *cert);
+
 /* takes over value; with NULL the infoValue is absent */
 void client_general_info(cmp_pki_message_t *msg, const cmp_oid_t *oid,
     ASN1_TYPE *value);

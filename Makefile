@@ -77,6 +77,7 @@ $(DEPS)/openssl-3.5/openssl:
 
 include build/nginx.mk
 include build/core.mk
+include build/store.mk
 include build/lint.mk
 include build/test.mk
 

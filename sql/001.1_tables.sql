@@ -3,6 +3,22 @@
 -- Version 1 of the schema: tables.  Indexes are few, since each one costs
 -- write-ahead log on the path of every request; columns that change come
 -- first and have a fixed width, so that the log of an update stays small.
+--
+-- In the tables that requests write, values are checked by domains: the text
+-- of a CHECK of a table would be parsed again for each row inserted.
+
+CREATE DOMAIN cmp.sha256 AS bytea CHECK (octet_length(VALUE) = 32);
+CREATE DOMAIN cmp.key_id AS bytea CHECK (octet_length(VALUE) = 16);
+CREATE DOMAIN cmp.serial AS bytea CHECK (octet_length(VALUE) BETWEEN 1 AND 20);
+CREATE DOMAIN cmp.transaction_id AS bytea
+    CHECK (octet_length(VALUE) BETWEEN 1 AND 64);
+
+-- cmp_tx_state_e, cmp_protection_kind_e and cmp_cert_state_e in
+-- src/core/cmp_store.h
+CREATE DOMAIN cmp.tx_state AS int2 CHECK (VALUE BETWEEN 0 AND 2);
+CREATE DOMAIN cmp.protection_kind AS int2 CHECK (VALUE BETWEEN 0 AND 2);
+CREATE DOMAIN cmp.cert_state AS int2 CHECK (VALUE BETWEEN 0 AND 3);
+
 
 CREATE TABLE cmp.schema_version (
     version         int4 PRIMARY KEY,
@@ -54,13 +70,12 @@ CREATE TABLE cmp.transaction (
     forget_at       timestamptz NOT NULL,
     version         int4 NOT NULL,
     ca_id           int4 NOT NULL,
-    state           int2 NOT NULL CHECK (state BETWEEN 0 AND 2),
+    state           cmp.tx_state NOT NULL,
     body            int2 NOT NULL,
-    kind            int2 NOT NULL CHECK (kind BETWEEN 0 AND 2),
+    kind            cmp.protection_kind NOT NULL,
     credential_id   int8,
-    id              bytea PRIMARY KEY
-                    CHECK (octet_length(id) BETWEEN 1 AND 64),
-    signer_hash     bytea CHECK (octet_length(signer_hash) = 32),
+    id              cmp.transaction_id PRIMARY KEY,
+    signer_hash     cmp.sha256,
     signer_serial   bytea,
     signer          bytea,
     protection_alg  bytea,
@@ -82,7 +97,7 @@ CREATE INDEX transaction_wake_at ON cmp.transaction (wake_at);
 CREATE TABLE cmp.reply (
     expires_at      timestamptz NOT NULL,
     slot            int2 NOT NULL,
-    request_hash    bytea NOT NULL CHECK (octet_length(request_hash) = 32),
+    request_hash    cmp.sha256 NOT NULL,
     reply           bytea NOT NULL,
 
     PRIMARY KEY (request_hash, slot)
@@ -108,7 +123,7 @@ CREATE INDEX reply_long_expires_at ON cmp.reply_long (expires_at);
 
 CREATE TABLE cmp.certificate (
     version         int4 NOT NULL DEFAULT 1,
-    state           int2 NOT NULL CHECK (state BETWEEN 0 AND 3),
+    state           cmp.cert_state NOT NULL,
     used            bool NOT NULL DEFAULT false,
     replaced        bool NOT NULL DEFAULT false,
     retired         bool NOT NULL DEFAULT false,
@@ -118,11 +133,10 @@ CREATE TABLE cmp.certificate (
     issued_at       timestamptz NOT NULL,
     not_before      timestamptz NOT NULL,
     not_after       timestamptz NOT NULL,
-    serial          bytea NOT NULL
-                    CHECK (octet_length(serial) BETWEEN 1 AND 20),
+    serial          cmp.serial NOT NULL,
     transaction_id  bytea,
-    key_hash        bytea NOT NULL CHECK (octet_length(key_hash) = 32),
-    subject_hash    bytea NOT NULL CHECK (octet_length(subject_hash) = 32),
+    key_hash        cmp.sha256 NOT NULL,
+    subject_hash    cmp.sha256 NOT NULL,
     profile         text NOT NULL,
     subject         text NOT NULL,
     der             bytea NOT NULL,
@@ -146,10 +160,9 @@ CREATE TABLE cmp.key (
     confirmed       bool NOT NULL,
     compromised     bool NOT NULL DEFAULT false,
     ski             int8,       -- the first eight octets
-    key_id          bytea NOT NULL  -- of the SHA-256, the first half
-                    CHECK (octet_length(key_id) = 16),
-    subject_hash    bytea NOT NULL CHECK (octet_length(subject_hash) = 32),
-    serial          bytea NOT NULL, -- of the latest certificate
+    key_id          cmp.key_id NOT NULL,    -- of the SHA-256 the first half
+    subject_hash    cmp.sha256 NOT NULL,
+    serial          bytea NOT NULL,         -- of the latest certificate
 
     PRIMARY KEY (ca_id, key_id)
 ) WITH (fillfactor = 90);

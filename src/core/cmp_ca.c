@@ -284,7 +284,7 @@ cmp_ca_check_scope(const cmp_ca_t *ca, const cmp_trusted_t *trusted, int ra,
         }
     }
 
-    if (scope->reasons != 0 && !ra) {
+    if (scope->reasons != 0 && ra == 0) {
         snprintf(err, size, "only RAs have revocation reasons");
         return CMP_ERROR;
     }

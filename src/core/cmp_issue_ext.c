@@ -681,7 +681,7 @@ cmp_issue_other_check(cmp_issue_ctx_t *ctx, X509_EXTENSION *ext)
     OPENSSL_free(der);
     ASN1_item_free(value, it);
 
-    if (!same) {
+    if (same == 0) {
         return cmp_refuse(ctx->refusal, CMP_REFUSE_EXTENSION_VALUE,
                           "it is not DER encoded");
     }

@@ -156,7 +156,7 @@ cmp_glob_check(const cmp_str_t *glob, int placeholders, char *err,
             continue;
         }
 
-        if (!placeholders) {
+        if (placeholders == 0) {
             snprintf(err, size, "a placeholder may not be used here, "
                      "write \"\\$\" for a dollar sign");
             return CMP_ERROR;

@@ -17,6 +17,7 @@
 
 #define CMP_PROFILE_BACKDATE       60      /* s */
 #define CMP_PROFILE_MAX_LIST       64
+#define CMP_PROFILE_MAX_WORD       128
 
 
 static void *cmp_profile_push(cmp_pool_t *pool, void *list, size_t *n,
@@ -159,9 +160,12 @@ cmp_profile_object_free(void *data)
 static ASN1_OBJECT *
 cmp_profile_object(cmp_pool_t *pool, const char *text)
 {
+    int           dotted;
+    char          buf[CMP_PROFILE_MAX_WORD];
     ASN1_OBJECT  *object;
 
-    object = OBJ_txt2obj(text, (text[0] >= '0' && text[0] <= '9'));
+    dotted = (text[0] >= '0' && text[0] <= '9');
+    object = OBJ_txt2obj(text, dotted);
 
     if (object == NULL) {
         cmp_crypto_error(NULL, 0);
@@ -171,6 +175,16 @@ cmp_profile_object(cmp_pool_t *pool, const char *text)
     if (cmp_pool_cleanup_add(pool, cmp_profile_object_free, object)
         != CMP_OK)
     {
+        return NULL;
+    }
+
+    /* libcrypto reads "1..2" and "1.2." too, as something else */
+
+    if (dotted
+        && (OBJ_obj2txt(buf, sizeof(buf), object, 1) <= 0
+            || strcmp(buf, text) != 0))
+    {
+        cmp_crypto_error(NULL, 0);
         return NULL;
     }
 
@@ -215,7 +229,7 @@ int
 cmp_profile_add_ext_key_usage(cmp_profile_t *profile, cmp_pool_t *pool,
     const cmp_str_t *word, char *err, size_t size)
 {
-    char          buf[128];
+    char          buf[CMP_PROFILE_MAX_WORD];
     size_t        i;
     const char   *text;
     ASN1_OBJECT  *object;
@@ -327,7 +341,7 @@ cmp_profile_add_subject(cmp_profile_t *profile, cmp_pool_t *pool,
 
     required = (len == 8 && memcmp(p, "required", 8) == 0);
 
-    if (!required && (len != 8 || memcmp(p, "optional", 8) != 0)) {
+    if (required == 0 && (len != 8 || memcmp(p, "optional", 8) != 0)) {
 
         if (value.len >= 2 && value.data[0] == '"'
             && value.data[value.len - 1] == '"')
@@ -432,7 +446,7 @@ cmp_profile_add_extension(cmp_profile_t *profile, cmp_pool_t *pool,
     const cmp_str_t *word, char *err, size_t size)
 {
     int           nid;
-    char          buf[128];
+    char          buf[CMP_PROFILE_MAX_WORD];
     size_t        i;
     ASN1_OBJECT  *object;
 
@@ -463,4 +477,32 @@ cmp_profile_add_extension(cmp_profile_t *profile, cmp_pool_t *pool,
 
     return cmp_profile_object_add(&profile->extensions, &profile->nextensions,
                                   pool, word, object, err, size);
+}
+
+
+int
+cmp_profile_add_policy(cmp_profile_t *profile, cmp_pool_t *pool,
+    const cmp_str_t *word, char *err, size_t size)
+{
+    char          buf[CMP_PROFILE_MAX_WORD];
+    ASN1_OBJECT  *object;
+
+    if (cmp_profile_word(word, buf, sizeof(buf), err, size) != CMP_OK) {
+        return CMP_ERROR;
+    }
+
+    object = NULL;
+
+    if (buf[0] >= '0' && buf[0] <= '9') {
+        object = cmp_profile_object(pool, buf);
+    }
+
+    if (object == NULL) {
+        snprintf(err, size, "a policy is written in dotted numbers");
+        return CMP_ERROR;
+    }
+
+    return cmp_profile_object_add(&profile->policy_oids,
+                                  &profile->npolicy_oids, pool, word, object,
+                                  err, size);
 }

@@ -311,7 +311,7 @@ client_verify_mac(client_t *client, const client_answer_t *answer, char *err,
     ok = client_same_octets(answer->msg->protection, mac, n);
     free(part);
 
-    if (n == 0 || !ok) {
+    if (n == 0 || ok == 0) {
         snprintf(err, size, "the MAC is wrong");
         return 0;
     }
@@ -392,7 +392,7 @@ client_verify_signature(client_t *client, const client_answer_t *answer,
     OPENSSL_free(der);
     free(part);
 
-    if (!rc) {
+    if (rc == 0) {
         ERR_clear_error();
         snprintf(err, size, "the signature is wrong");
         return 0;

@@ -579,7 +579,8 @@ cmp_msg_decode_rest(cmp_pool_t *pool, cmp_msg_t *msg, const cmp_tlv_t *parts,
 
         if (i == 2 && parts[i].tag == CMP_ASN1_CONTEXT(0)) {
 
-            msg->protection = cmp_msg_part(pool, ASN1_ITEM_rptr(ASN1_BIT_STRING),
+            msg->protection = cmp_msg_part(pool,
+                                           ASN1_ITEM_rptr(ASN1_BIT_STRING),
                                            &parts[i].content, &rc);
             if (msg->protection != NULL) {
                 continue;

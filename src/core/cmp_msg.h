@@ -37,8 +37,8 @@ typedef struct {
     unsigned char             hash[CMP_SHA256_LEN];
     cmp_str_t                 header_bytes;     /* as received */
     cmp_str_t                 body_bytes;
-    cmp_str_t                 protected_part;   /* DER of ProtectedPart with
-                                                   header and body as received */
+    cmp_str_t                 protected_part;   /* DER of ProtectedPart, of
+                                                   what was received */
     long                      pvno;             /* -1: negative; not above
                                                    CMP_MAX_PVNO */
     int                       type;             /* tag of the body; -1 */

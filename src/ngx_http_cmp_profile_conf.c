@@ -23,11 +23,8 @@ static char *ngx_http_cmp_profile_ca(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_cmp_profile_url(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-static char *ngx_http_cmp_profile_policy(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
 static char *ngx_http_cmp_profile_end(ngx_conf_t *cf,
     ngx_http_cmp_profile_t *prf);
-static void ngx_http_cmp_profile_free_policies(void *data);
 
 
 static ngx_conf_enum_t  ngx_http_cmp_profile_key_reuse[] = {
@@ -181,10 +178,10 @@ static ngx_command_t  ngx_http_cmp_profile_commands[] = {
 
     { ngx_string("policy"),
       NGX_CONF_1MORE,
-      ngx_http_cmp_profile_policy,
+      ngx_http_cmp_profile_words,
       0,
       0,
-      NULL },
+      cmp_profile_add_policy },
 
       ngx_null_command
 };
@@ -415,102 +412,6 @@ ngx_http_cmp_profile_url(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     return NGX_CONF_OK;
-}
-
-
-static char *
-ngx_http_cmp_profile_policy(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_cmp_profile_t *prf = conf;
-
-    size_t               len;
-    u_char              *p, *oids;
-    ngx_str_t           *value;
-    ngx_uint_t           i;
-    X509_EXTENSION      *ext;
-    ngx_pool_cleanup_t  *cln;
-
-    if (prf->profile.policies != NULL) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-    len = 0;
-
-    for (i = 1; i < cf->args->nelts; i++) {
-
-        /* digits and dots alone: no other syntax of libcrypto gets through */
-
-        if (value[i].len == 0
-            || strspn((char *) value[i].data, "0123456789.") != value[i].len)
-        {
-            goto invalid;
-        }
-
-        len += value[i].len + 1;
-    }
-
-    oids = ngx_pnalloc(cf->temp_pool, len);
-    if (oids == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    p = oids;
-
-    for (i = 1; i < cf->args->nelts; i++) {
-        p = ngx_cpymem(p, value[i].data, value[i].len);
-        *p++ = ',';
-    }
-
-    p[-1] = '\0';
-    i = 1;
-
-    ext = X509V3_EXT_conf_nid(NULL, NULL, NID_certificate_policies,
-                              (char *) oids);
-    if (ext == NULL) {
-        goto invalid;
-    }
-
-    cln = ngx_pool_cleanup_add(cf->pool, 0);
-    if (cln == NULL) {
-        X509_EXTENSION_free(ext);
-        return NGX_CONF_ERROR;
-    }
-
-    prf->profile.policies = sk_X509_EXTENSION_new_null();
-
-    if (prf->profile.policies == NULL
-        || sk_X509_EXTENSION_push(prf->profile.policies, ext) == 0)
-    {
-        X509_EXTENSION_free(ext);
-        sk_X509_EXTENSION_free(prf->profile.policies);
-        prf->profile.policies = NULL;
-        cmp_crypto_error(NULL, 0);
-        return NGX_CONF_ERROR;
-    }
-
-    cln->handler = ngx_http_cmp_profile_free_policies;
-    cln->data = prf;
-
-    return NGX_CONF_OK;
-
-invalid:
-
-    cmp_crypto_error(NULL, 0);
-
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                       "invalid object identifier \"%V\"", &value[i]);
-    return NGX_CONF_ERROR;
-}
-
-
-static void
-ngx_http_cmp_profile_free_policies(void *data)
-{
-    ngx_http_cmp_profile_t *prf = data;
-
-    sk_X509_EXTENSION_pop_free(prf->profile.policies, X509_EXTENSION_free);
-    prf->profile.policies = NULL;
 }
 
 

@@ -120,7 +120,10 @@ typedef struct {
     size_t                nocsp_urls;
     cmp_str_t            *ca_issuer_urls;
     size_t                nca_issuer_urls;
-    STACK_OF(X509_EXTENSION)  *policies;    /* certificatePolicies or NULL */
+    ASN1_OBJECT         **policy_oids;
+    size_t                npolicy_oids;
+    STACK_OF(X509_EXTENSION)  *policies;    /* certificatePolicies, made of
+                                               these at the end; or NULL */
 } cmp_profile_t;
 
 
@@ -139,6 +142,7 @@ void cmp_profile_init(cmp_profile_t *profile);
  *     san:             "dns", "dns:*.example", "ip", "email:*@example", ...
  *     subject:         "required=CN,OU", "optional=serialNumber", "O=Example"
  *     extension:       a dotted OID or a short name
+ *     policy:          a dotted OID
  */
 int cmp_profile_add_key(cmp_profile_t *profile, cmp_pool_t *pool,
     const cmp_str_t *word, char *err, size_t size);
@@ -151,6 +155,8 @@ int cmp_profile_add_san(cmp_profile_t *profile, cmp_pool_t *pool,
 int cmp_profile_add_subject(cmp_profile_t *profile, cmp_pool_t *pool,
     const cmp_str_t *word, char *err, size_t size);
 int cmp_profile_add_extension(cmp_profile_t *profile, cmp_pool_t *pool,
+    const cmp_str_t *word, char *err, size_t size);
+int cmp_profile_add_policy(cmp_profile_t *profile, cmp_pool_t *pool,
     const cmp_str_t *word, char *err, size_t size);
 
 /*

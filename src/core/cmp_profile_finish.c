@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include <openssl/objects.h>
+#include <openssl/x509v3.h>
 
 
 #define CMP_PROFILE_MAX_BACKDATE   (30 * 86400)                /* s */
@@ -35,6 +36,11 @@ static int cmp_profile_finish_key_usage(cmp_profile_t *profile, char *err,
     size_t size);
 static int cmp_profile_finish_ca(cmp_profile_t *profile, cmp_pool_t *pool,
     char *err, size_t size);
+static int cmp_profile_finish_policies(cmp_profile_t *profile,
+    cmp_pool_t *pool, char *err, size_t size);
+static int cmp_profile_add_policies(STACK_OF(X509_EXTENSION) *exts,
+    ASN1_OBJECT **oids, size_t n);
+static void cmp_profile_free_policies(void *data);
 static int cmp_profile_finish_extensions(const cmp_profile_t *profile,
     char *err, size_t size);
 static int cmp_profile_finish_urls(const cmp_str_t *urls, size_t n,
@@ -162,6 +168,7 @@ cmp_profile_finish(cmp_profile_t *profile, cmp_pool_t *pool, char *err,
 
     if (cmp_profile_finish_ca(profile, pool, err, size) != CMP_OK
         || cmp_profile_finish_key_usage(profile, err, size) != CMP_OK
+        || cmp_profile_finish_policies(profile, pool, err, size) != CMP_OK
         || cmp_profile_finish_extensions(profile, err, size) != CMP_OK
         || cmp_profile_finish_urls(profile->crl_urls, profile->ncrl_urls,
                                    "CRL", err, size) != CMP_OK
@@ -288,6 +295,83 @@ cmp_profile_finish_key_usage(cmp_profile_t *profile, char *err, size_t size)
     }
 
     return CMP_OK;
+}
+
+
+static int
+cmp_profile_finish_policies(cmp_profile_t *profile, cmp_pool_t *pool,
+    char *err, size_t size)
+{
+    if (profile->npolicy_oids == 0) {
+        return CMP_OK;
+    }
+
+    profile->policies = sk_X509_EXTENSION_new_null();
+
+    if (cmp_pool_cleanup_add(pool, cmp_profile_free_policies,
+                             profile->policies)
+        != CMP_OK
+        || cmp_profile_add_policies(profile->policies, profile->policy_oids,
+                                    profile->npolicy_oids)
+           != CMP_OK)
+    {
+        cmp_crypto_error(NULL, 0);
+        snprintf(err, size, "out of memory");
+        return CMP_ERROR;
+    }
+
+    return CMP_OK;
+}
+
+
+static int
+cmp_profile_add_policies(STACK_OF(X509_EXTENSION) *exts, ASN1_OBJECT **oids,
+    size_t n)
+{
+    size_t                  i;
+    POLICYINFO             *info;
+    X509_EXTENSION         *ext;
+    CERTIFICATEPOLICIES    *policies;
+
+    ext = NULL;
+    policies = CERTIFICATEPOLICIES_new();
+
+    for (i = 0; policies != NULL && i < n; i++) {
+        info = POLICYINFO_new();
+
+        if (info == NULL || !sk_POLICYINFO_push(policies, info)) {
+            POLICYINFO_free(info);
+            goto done;
+        }
+
+        info->policyid = OBJ_dup(oids[i]);
+
+        if (info->policyid == NULL) {
+            goto done;
+        }
+    }
+
+    if (policies != NULL) {
+        ext = X509V3_EXT_i2d(NID_certificate_policies, 0, policies);
+    }
+
+done:
+
+    CERTIFICATEPOLICIES_free(policies);
+
+    if (ext == NULL || !sk_X509_EXTENSION_push(exts, ext)) {
+        X509_EXTENSION_free(ext);
+        return CMP_ERROR;
+    }
+
+    return CMP_OK;
+}
+
+
+static void
+cmp_profile_free_policies(void *data)
+{
+    sk_X509_EXTENSION_pop_free(data, X509_EXTENSION_free);
 }
 
 

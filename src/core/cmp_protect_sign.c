@@ -130,8 +130,8 @@ refused:
 static int
 cmp_signature_is_pure(const ASN1_OBJECT *oid)
 {
-    char         name[80];
-    const char **p;
+    char          name[80];
+    const char  **p;
 
     if (OBJ_obj2txt(name, sizeof(name), oid, 1) <= 0) {
         cmp_crypto_error(NULL, 0);
@@ -383,6 +383,8 @@ cmp_protect_sign(const cmp_ca_t *ca, cmp_pki_message_t *answer,
     EVP_MD_CTX            *ctx;
     const EVP_MD          *md;
     cmp_protected_part_t   part;
+
+    /* libcrypto signs into memory of its own */
 
     (void) pool;
 

@@ -157,6 +157,7 @@ test_key_file(const char *text, size_t len, mode_t mode, unsigned char *out,
 static void
 test_read_key(void **state)
 {
+    int            i;
     char           err[256];
     unsigned char  out[CMP_SEAL_KEY_LEN], bytes[CMP_SEAL_KEY_LEN];
     const char    *p;
@@ -168,8 +169,6 @@ test_read_key(void **state)
         "", "\n", "00", "000102030405060708090a0b0c0d0e0f101112131415161718191A"
         "1B1C1D1E1g", NULL
     };
-
-    int  i;
 
     (void) state;
 

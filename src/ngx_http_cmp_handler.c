@@ -64,7 +64,7 @@ ngx_http_cmp_handler(ngx_http_request_t *r)
         return rc;
     }
 
-    if (ctx->main->throttle == NULL) {
+    if (ctx->main->ready == 0) {
 
         /* a reload without a master process starts no worker */
 

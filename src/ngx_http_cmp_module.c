@@ -190,6 +190,10 @@ ngx_http_cmp_postconfiguration(ngx_conf_t *cf)
         return NGX_ERROR;
     }
 
+    if (mcf->cas.nelts != 0 && ngx_http_cmp_throttle_zone(cf, mcf) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     if (mcf->store == NULL) {
         return NGX_OK;
     }
@@ -208,7 +212,9 @@ ngx_http_cmp_create_main_conf(ngx_conf_t *cf)
      * set by ngx_pcalloc():
      *
      *     mcf->store = NULL;
+     *     mcf->throttle_zone = NULL;
      *     mcf->throttle = NULL;
+     *     mcf->ready = 0;
      */
 
     mcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_cmp_main_conf_t));
@@ -314,10 +320,7 @@ ngx_http_cmp_init_process(ngx_cycle_t *cycle)
         ngx_http_cmp_key_open(cap[i], cycle->log);
     }
 
-    mcf->throttle = ngx_http_cmp_throttle_create(cycle);
-    if (mcf->throttle == NULL) {
-        return NGX_ERROR;
-    }
+    mcf->ready = 1;
 
     if (ngx_http_cmp_crl_init(cycle, mcf) != NGX_OK
         || ngx_http_cmp_sweep_init(cycle, mcf) != NGX_OK)

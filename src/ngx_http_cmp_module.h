@@ -122,9 +122,10 @@ typedef struct {
     ngx_array_t                 profiles;    /* ngx_http_cmp_profile_t * */
     cmp_pool_t                 *pool;        /* what the core allocates */
 
-    /* state of the worker */
+    ngx_shm_zone_t             *throttle_zone;
+    ngx_http_cmp_throttle_t    *throttle;        /* in the zone */
 
-    ngx_http_cmp_throttle_t    *throttle;
+    ngx_uint_t                  ready;       /* the worker was initialized */
 } ngx_http_cmp_main_conf_t;
 
 
@@ -193,7 +194,9 @@ void ngx_http_cmp_key_open(ngx_http_cmp_ca_t *ca, ngx_log_t *log);
 
 /* --- ngx_http_cmp_throttle.c --- */
 
-ngx_http_cmp_throttle_t *ngx_http_cmp_throttle_create(ngx_cycle_t *cycle);
+/* adds the zone that the failures are counted in */
+ngx_int_t ngx_http_cmp_throttle_zone(ngx_conf_t *cf,
+    ngx_http_cmp_main_conf_t *mcf);
 
 
 /* --- ngx_http_cmp_handler.c, ngx_http_cmp_crl.c --- */

@@ -4,7 +4,8 @@
  *
  * Guessing of shared secrets: who failed with a reference waits before the
  * next message with that reference is looked at, longer each time.  Nobody
- * is locked out, and other addresses are not affected.
+ * is locked out, and other addresses are not affected.  The table is shared
+ * by the workers and survives a reload.
  */
 
 
@@ -38,6 +39,11 @@ struct ngx_http_cmp_throttle_s {
 };
 
 
+static ngx_int_t ngx_http_cmp_throttle_init_zone(ngx_shm_zone_t *zone,
+    void *data);
+static ngx_msec_t ngx_http_cmp_throttle_turn(ngx_http_cmp_ctx_t *ctx);
+static void ngx_http_cmp_throttle_count(ngx_http_cmp_ctx_t *ctx,
+    ngx_uint_t failed);
 static ngx_int_t ngx_http_cmp_throttle_key(ngx_http_cmp_ctx_t *ctx);
 static ngx_http_cmp_throttle_entry_t *ngx_http_cmp_throttle_bucket(
     ngx_http_cmp_ctx_t *ctx);
@@ -49,36 +55,99 @@ static ngx_msec_t ngx_http_cmp_throttle_step(
     ngx_http_cmp_throttle_entry_t *entry);
 
 
-ngx_http_cmp_throttle_t *
-ngx_http_cmp_throttle_create(ngx_cycle_t *cycle)
+ngx_int_t
+ngx_http_cmp_throttle_zone(ngx_conf_t *cf, ngx_http_cmp_main_conf_t *mcf)
 {
-    ngx_http_cmp_throttle_t  *throttle;
+    size_t           size;
+    ngx_shm_zone_t  *zone;
 
-    throttle = ngx_pcalloc(cycle->pool, sizeof(ngx_http_cmp_throttle_t));
+    static ngx_str_t  name = ngx_string("cmp_throttle");
+
+    /* the table, and what the slab allocator needs for itself */
+
+    size = ngx_align(sizeof(ngx_http_cmp_throttle_t), ngx_pagesize)
+           + 8 * ngx_pagesize;
+
+    zone = ngx_shared_memory_add(cf, &name, size, &ngx_http_cmp_module);
+    if (zone == NULL) {
+        return NGX_ERROR;
+    }
+
+    zone->init = ngx_http_cmp_throttle_init_zone;
+    zone->data = mcf;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_cmp_throttle_init_zone(ngx_shm_zone_t *zone, void *data)
+{
+    ngx_http_cmp_main_conf_t  *prev = data;
+
+    ngx_slab_pool_t           *shpool;
+    ngx_http_cmp_throttle_t   *throttle;
+    ngx_http_cmp_main_conf_t  *mcf;
+
+    mcf = zone->data;
+    mcf->throttle_zone = zone;
+
+    if (prev != NULL) {
+        mcf->throttle = prev->throttle;
+        return NGX_OK;
+    }
+
+    shpool = (ngx_slab_pool_t *) zone->shm.addr;
+
+    if (zone->shm.exists) {
+        mcf->throttle = shpool->data;
+        return NGX_OK;
+    }
+
+    throttle = ngx_slab_calloc(shpool, sizeof(ngx_http_cmp_throttle_t));
     if (throttle == NULL) {
-        return NULL;
+        return NGX_ERROR;
     }
 
     /* nobody outside can choose two names for one bucket */
 
     if (RAND_bytes(throttle->secret, sizeof(throttle->secret)) != 1) {
         cmp_crypto_error(NULL, 0);
-        return NULL;
+        return NGX_ERROR;
     }
 
-    return throttle;
+    shpool->data = throttle;
+    mcf->throttle = throttle;
+
+    return NGX_OK;
 }
 
 
 ngx_msec_t
 ngx_http_cmp_throttle_delay(ngx_http_cmp_ctx_t *ctx)
 {
-    ngx_msec_t                      now, wait;
-    ngx_http_cmp_throttle_entry_t  *entry;
+    ngx_msec_t        wait;
+    ngx_slab_pool_t  *shpool;
 
     if (ngx_http_cmp_throttle_key(ctx) != NGX_OK) {
         return 0;
     }
+
+    shpool = (ngx_slab_pool_t *) ctx->main->throttle_zone->shm.addr;
+
+    ngx_shmtx_lock(&shpool->mutex);
+    wait = ngx_http_cmp_throttle_turn(ctx);
+    ngx_shmtx_unlock(&shpool->mutex);
+
+    return wait;
+}
+
+
+static ngx_msec_t
+ngx_http_cmp_throttle_turn(ngx_http_cmp_ctx_t *ctx)
+{
+    ngx_msec_t                      now, wait;
+    ngx_http_cmp_throttle_entry_t  *entry;
 
     entry = ngx_http_cmp_throttle_lookup(ctx);
 
@@ -108,21 +177,36 @@ ngx_http_cmp_throttle_delay(ngx_http_cmp_ctx_t *ctx)
 void
 ngx_http_cmp_throttle_result(ngx_http_cmp_ctx_t *ctx)
 {
-    ngx_msec_t                      next;
-    const cmp_exchange_info_t      *info;
-    ngx_http_cmp_throttle_entry_t  *entry;
-
-    if (ctx->throttled == 0) {
-        return;
-    }
+    ngx_slab_pool_t            *shpool;
+    const cmp_exchange_info_t  *info;
 
     info = cmp_exchange_info(ctx->exchange);
 
+    if (ctx->throttled == 0
+        || (info->mac_failed == 0 && info->authenticated == 0))
+    {
+        return;
+    }
+
+    shpool = (ngx_slab_pool_t *) ctx->main->throttle_zone->shm.addr;
+
+    ngx_shmtx_lock(&shpool->mutex);
+    ngx_http_cmp_throttle_count(ctx, info->mac_failed);
+    ngx_shmtx_unlock(&shpool->mutex);
+}
+
+
+static void
+ngx_http_cmp_throttle_count(ngx_http_cmp_ctx_t *ctx, ngx_uint_t failed)
+{
+    ngx_msec_t                      next;
+    ngx_http_cmp_throttle_entry_t  *entry;
+
     entry = ngx_http_cmp_throttle_lookup(ctx);
 
-    if (info->mac_failed == 0) {
+    if (failed == 0) {
 
-        if (entry != NULL && info->authenticated) {
+        if (entry != NULL) {
             entry->failures = 0;
         }
 

@@ -58,7 +58,7 @@ static ngx_conf_enum_t  ngx_http_cmp_ca_unavailable_status[] = {
 
 
 static ngx_conf_num_bounds_t  ngx_http_cmp_ca_requests_bounds = {
-    ngx_conf_check_num_bounds, 1, 128
+    ngx_conf_check_num_bounds, 1, 64
 };
 
 

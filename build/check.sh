@@ -37,7 +37,9 @@ must() {
 must "packages" $make deps-check
 must "build" $make build
 must "build, sanitizers" $make build BUILD=sanitize
-must "build, unit tests" $make "$jobs" unit-build BUILD=sanitize
+must "build, tests" $make "$jobs" unit-build store-build bench-build \
+    BUILD=sanitize
+must "build, tests, release" $make "$jobs" store-build bench-build
 step "lint" $make lint
 step "unit tests, sanitizers" $make unit BUILD=sanitize
 

@@ -110,7 +110,7 @@ scripts() {
     local f
 
     for f in $(existing 'build/*' 't/run' 't/*' 'sql/cmpctl' '.ci/run'); do
-        case $(head -c 30 "$f" | head -n 1) in
+        case $(head -c 30 "$f" | tr -d "\0" | head -n 1) in
             '#!/bin/bash'*|'#!/usr/bin/env bash'*) bash -n "$f" ;;
             '#!/bin/sh'*)                          sh -n "$f" ;;
             '#!/usr/bin/perl'*)

@@ -1,0 +1,355 @@
+
+/*
+ * Copyright (C) ngx_http_cmp_module contributors
+ *
+ * cmpload, a client that makes load: many connections, one event loop, and a
+ * check of every answer.  It shares the decoding of messages with the core;
+ * protection and checks are its own.
+ *
+ * A task is one operation from its first message to its last answer; it stays
+ * on one connection.  A phase is a number of tasks of one operation: kur and
+ * rr have a phase before that enrols what they need.
+ */
+
+
+#ifndef _CMPLOAD_H_INCLUDED_
+#define _CMPLOAD_H_INCLUDED_
+
+
+#include <sys/socket.h>
+
+#include <cmp_asn1.h>
+#include <cmp_core.h>
+#include <cmp_msg.h>
+#include <cmp_oid.h>
+#include <cmp_status.h>
+
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+
+
+#define LOAD_MAX_CONNECTIONS   20000
+#define LOAD_MAX_REQUESTS      10000000
+#define LOAD_MAX_ANSWER        1048576
+#define LOAD_MAX_HEADERS       8192
+#define LOAD_MAX_STEPS         2
+#define LOAD_SALT_LEN          16
+#define LOAD_SAMPLE            16      /* --verify=sample: one in so many */
+#define LOAD_TEXTS             8       /* errors that are shown */
+
+
+typedef enum {
+    LOAD_VERIFY_ALL = 0,
+    LOAD_VERIFY_SAMPLE,
+    LOAD_VERIFY_NONE
+} load_verify_e;
+
+
+/* what can be wrong; the names are in cmpload_stat.c */
+
+typedef enum {
+    LOAD_OK = 0,
+    LOAD_CONNECT,
+    LOAD_CLOSED,
+    LOAD_TIMEOUT,
+    LOAD_HTTP,
+    LOAD_STATUS,            /* of HTTP */
+    LOAD_DECODE,
+    LOAD_PROTECTION,
+    LOAD_HEADER,
+    LOAD_BODY,
+    LOAD_REFUSED,           /* error, rejection, waiting */
+    LOAD_CERTIFICATE,
+    LOAD_DUPLICATE,         /* a serial number twice */
+    LOAD_KINDS
+} load_kind_e;
+
+
+typedef struct {
+    const char            *name;
+    int                    type;            /* of the first message */
+    unsigned               implicit:1;
+    unsigned               confirm:1;       /* a certConf follows */
+    unsigned               enrolled:1;      /* needs a certificate before */
+} load_op_t;
+
+
+typedef struct {
+    X509                  *cert;
+    EVP_PKEY              *key;
+    STACK_OF(X509)        *chain;           /* behind cert in extraCerts */
+} load_signer_t;
+
+
+typedef struct {
+    const load_op_t       *op;
+
+    const char            *url;
+    char                  *host;            /* for the Host header */
+    char                  *path;
+    struct sockaddr_storage  addr;
+    socklen_t              addr_len;
+    unsigned               remote:1;
+
+    const char            *reference;       /* MAC, unless there is a signer */
+    char                  *secret;
+    long                   iterations;
+    load_signer_t          signer;
+
+    STACK_OF(X509)        *ca;              /* the first issues */
+    const char            *key;             /* "P-256", ... */
+    const char            *subject;
+    const char            *profile;         /* certProfile; NULL: none */
+    long                   pvno;
+
+    long                   connections;
+    long                   requests;
+    double                 rate;            /* a second; 0: closed loop */
+    double                 duration;        /* s; 0: none */
+    double                 timeout;         /* s, of all */
+    double                 request_timeout;
+    long                   prepare;
+    long                   pause;           /* 0: none */
+    long                   max_errors;
+    int                    verify;          /* load_verify_e */
+    const char            *serials;         /* file; NULL: none */
+    unsigned               json:1;
+    unsigned               reconnect:1;     /* for each operation */
+} load_conf_t;
+
+
+/* one operation */
+
+typedef struct {
+    long                   number;
+    int                    step;
+
+    EVP_PKEY              *key;             /* of the certificate wanted */
+    cmp_str_t              spki;            /* its DER */
+    cmp_str_t              subject;
+
+    X509                  *cert;            /* received */
+    EVP_PKEY              *old_key;         /* kur, rr: the one there was */
+    X509                  *old;
+
+    unsigned char          transaction_id[CMP_NONCE_LEN];
+    unsigned char          sender_nonce[CMP_NONCE_LEN];
+    unsigned char          recip_nonce[CMP_NONCE_LEN];
+
+    cmp_str_t              request;         /* with its HTTP header */
+    uint64_t               due;             /* ns */
+    uint64_t               sent;            /* the message of this step */
+} load_task_t;
+
+
+/* latencies in ns */
+
+typedef struct {
+    uint64_t              *values;
+    size_t                 n;
+    size_t                 size;
+} load_times_t;
+
+
+typedef struct {
+    load_times_t           operation;
+    load_times_t           step[LOAD_MAX_STEPS];
+    long                   errors[LOAD_KINDS];
+    long                   nerrors;
+    char                   texts[LOAD_TEXTS][256];
+    int                    ntexts;
+    long                   completed;       /* without an error */
+    long                   reconnects;
+    double                 seconds;
+    double                 cpu;             /* of this process */
+    double                 prepared;        /* s */
+} load_stat_t;
+
+
+typedef enum {
+    LOAD_CONN_CLOSED = 0,
+    LOAD_CONN_CONNECTING,
+    LOAD_CONN_IDLE,
+    LOAD_CONN_BUSY
+} load_conn_e;
+
+
+typedef struct load_conn_s  load_conn_t;
+
+struct load_conn_s {
+    int                    fd;
+    int                    state;           /* load_conn_e */
+    unsigned               writing:1;       /* EPOLLOUT is on */
+    uint64_t               deadline;
+    load_task_t           *task;
+    size_t                 sent;            /* of task->request */
+    unsigned char         *in;
+    size_t                 in_len;
+    size_t                 in_size;
+};
+
+
+typedef struct load_keys_s   load_keys_t;
+typedef struct load_check_s  load_check_t;
+
+
+typedef struct {
+    load_conf_t           *conf;
+    load_keys_t           *keys;
+    load_check_t          *check;
+
+    /* MAC */
+    X509_ALGOR            *mac_alg;
+    unsigned char          mac_key[CMP_SHA256_LEN];
+
+    /* of the phase */
+    const load_op_t       *op;
+    load_task_t           *tasks;
+    long                   ntasks;
+    long                   next;            /* to be started */
+    long                   done;
+    long                   running;
+    load_conn_t           *conns;
+    load_conn_t          **idle;            /* may be closed meanwhile */
+    long                   nidle;
+    int                    epoll;
+    int                    timer;
+    uint64_t               begin;
+    uint64_t               end;             /* of --timeout */
+    uint64_t               paused;          /* ns in the pause */
+    unsigned               measured:1;      /* the last phase */
+    unsigned               resumed:1;       /* the pause is over */
+    unsigned               stop:1;
+    load_stat_t            stat;
+
+    /* serial numbers received, CMP_SERIAL_LEN octets each */
+    unsigned char         *serials;
+    long                   nserials;
+} load_t;
+
+
+/* ends the program unless it is true: only memory can be missing */
+
+#define load_must(expr)                                                       \
+    do {                                                                      \
+        if (!(expr)) {                                                        \
+            load_fatal_crypto(#expr);                                         \
+        }                                                                     \
+    } while (0)
+
+
+/* cmpload.c: ends the program */
+void load_fatal(const char *fmt, ...)
+    __attribute__ ((format (printf, 1, 2), noreturn));
+void load_fatal_crypto(const char *what) __attribute__ ((noreturn));
+
+/* ends the program without memory */
+void *load_alloc(size_t size);
+
+/* ns, CLOCK_MONOTONIC */
+uint64_t load_now(void);
+
+
+/* cmpload_conf.c: an error or --help ends the program */
+void load_conf_parse(load_conf_t *conf, int argc, char **argv);
+void load_conf_free(load_conf_t *conf);
+const load_op_t *load_op(const char *name);
+X509_NAME *load_name(const char *text, long number);
+
+
+/*
+ * cmpload_key.c: RSA keys are made of a few primes that are used again and
+ * again, which makes them different and worthless.
+ */
+load_keys_t *load_keys_create(const char *kind, long n);
+EVP_PKEY *load_keys_make(load_keys_t *keys);
+void load_keys_free(load_keys_t *keys);
+int load_keys_known(const char *kind);
+
+
+/* cmpload_msg.c: the request of the next step, in task->request */
+void load_task_prepare(load_t *load, load_task_t *task);
+void load_task_confirm(load_t *load, load_task_t *task);
+
+/* the request alone; the keys and certificates too */
+void load_task_clear(load_task_t *task);
+void load_task_free(load_task_t *task);
+
+
+/*
+ * cmpload_protect.c.  load_task_signer() tells who protects the messages of a
+ * task, NULL being the shared secret; "own" is for its use.
+ */
+void load_mac_init(load_t *load);
+void load_mac_derive(const load_conf_t *conf, const unsigned char *salt,
+    size_t salt_len, long iterations, unsigned char *key);
+const load_signer_t *load_task_signer(const load_t *load,
+    const load_task_t *task, load_signer_t *own);
+void load_protect(load_t *load, load_task_t *task, cmp_pki_message_t *msg);
+void load_sign(const ASN1_ITEM *it, X509_ALGOR *alg, ASN1_BIT_STRING *bits,
+    const void *value, EVP_PKEY *key);
+const EVP_MD *load_key_md(EVP_PKEY *key);
+
+
+/*
+ * cmpload_check.c: what is wrong with the answer to the step of the task, and
+ * a text; takes certificate and nonce over into the task
+ */
+load_check_t *load_check_create(const load_conf_t *conf);
+void load_check_free(load_check_t *check);
+int load_check_answer(load_t *load, load_task_t *task,
+    const unsigned char *body, size_t len, char *err, size_t size);
+
+
+/* cmpload_cert.c */
+int load_check_certificate(load_t *load, load_task_t *task, X509 *cert,
+    int full, char *err, size_t size);
+int load_check_signer(load_check_t *check, X509 *cert, STACK_OF(X509) *chain);
+X509 *load_check_issuer(const load_check_t *check);
+
+
+/*
+ * cmpload_conn.c: connections.  load_conn_send() sends the request of the
+ * task, over a new connection if need be; what comes of it is told by the
+ * three functions below.
+ */
+void load_conns_open(load_t *load);
+void load_conns_close(load_t *load);
+void load_conns_expire(load_t *load, uint64_t now);
+void load_conn_send(load_t *load, load_conn_t *c);
+void load_conn_event(load_t *load, load_conn_t *c, uint32_t events);
+void load_conn_close(load_conn_t *c);
+void load_conn_refresh(load_conn_t *c);
+
+
+/* cmpload_http.c: octets of the answer, 0: not yet complete, -1: wrong */
+typedef struct {
+    int                    status;
+    size_t                 header_len;
+    size_t                 body_len;
+    unsigned               close:1;
+    unsigned               cmp:1;           /* Content-Type is right */
+} load_http_t;
+
+long load_http_parse(const unsigned char *data, size_t len, load_http_t *http,
+    const char **err);
+
+
+/* cmpload_run.c */
+void load_phase(load_t *load, const load_op_t *op);
+void load_conn_answer(load_t *load, load_conn_t *c, int status,
+    const unsigned char *body, size_t len);
+void load_conn_failed(load_t *load, load_conn_t *c, int kind,
+    const char *text);
+
+
+/* cmpload_stat.c */
+void load_stat_create(load_stat_t *stat, long n);
+void load_stat_add(load_times_t *times, uint64_t ns);
+void load_stat_error(load_stat_t *stat, int kind, const char *text);
+void load_stat_serials(load_t *load);
+void load_stat_print(load_t *load);
+void load_stat_free(load_stat_t *stat);
+
+
+#endif /* _CMPLOAD_H_INCLUDED_ */

@@ -5,6 +5,7 @@
 
 
 #include <cmp_ca_local.h>
+#include <cmp_oid.h>
 
 #include <stdio.h>
 #include <string.h>
@@ -383,18 +384,42 @@ cmp_ca_verify_response(cmp_ca_t *ca, X509_STORE *store, char *err,
 int
 cmp_ca_check_ra(X509 *cert, char *err, size_t size)
 {
-    char      name[128];
-    uint32_t  flags;
+    int                  i, found;
+    char                 name[128];
+    const char          *lacks;
+    EXTENDED_KEY_USAGE  *usages;
 
-    flags = X509_get_extension_flags(cert);
+    lacks = NULL;
+    found = 0;
 
-    if ((flags & EXFLAG_KUSAGE)
-        && !(X509_get_key_usage(cert) & KU_DIGITAL_SIGNATURE))
+    usages = X509_get_ext_d2i(cert, NID_ext_key_usage, NULL, NULL);
+
+    for (i = 0; i < sk_ASN1_OBJECT_num(usages); i++) {
+        if (cmp_oid_equal(sk_ASN1_OBJECT_value(usages, i),
+                          &cmp_oid_kp_cmc_ra)
+            != 0)
+        {
+            found = 1;
+            break;
+        }
+    }
+
+    sk_ASN1_OBJECT_pop_free(usages, ASN1_OBJECT_free);
+    cmp_crypto_error(NULL, 0);
+
+    if (found == 0) {
+        lacks = "cmcRA in its extKeyUsage";
+
+    } else if ((X509_get_extension_flags(cert) & EXFLAG_KUSAGE)
+               && !(X509_get_key_usage(cert) & KU_DIGITAL_SIGNATURE))
     {
+        lacks = "digitalSignature in its keyUsage";
+    }
+
+    if (lacks != NULL) {
         (void) X509_NAME_oneline(X509_get_subject_name(cert), name,
                                  sizeof(name));
-        snprintf(err, size, "RA certificate \"%s\" has no digitalSignature in "
-                 "its keyUsage", name);
+        snprintf(err, size, "RA certificate \"%s\" has no %s", name, lacks);
         return CMP_ERROR;
     }
 

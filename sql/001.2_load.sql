@@ -256,7 +256,8 @@ BEGIN
             transaction := ROW(v_tx.id, v_tx.ca_id, v_tx.version, v_tx.state,
                 v_tx.body, v_tx.kind, v_tx.credential_id, v_tx.signer_hash,
                 v_tx.signer_serial, v_tx.signer, v_tx.protection_alg,
-                v_tx.sender_nonce, v_tx.nonces, v_tx.confirm_before);
+                v_tx.sender_nonce, array_remove(v_tx.nonces, NULL),
+                v_tx.confirm_before);
 
             IF v_tx.ca_id = p_ca THEN
                 v_serials := v_tx.serials;

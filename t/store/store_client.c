@@ -86,7 +86,7 @@ store_sync(store_client_t *client)
     done = 0;
     nulls = 0;
 
-    while (!done && nulls < 64) {
+    while (done == 0 && nulls < 64) {
         res = PQgetResult(client->conn);
 
         if (res == NULL) {
@@ -104,7 +104,9 @@ store_sync(store_client_t *client)
             client->res = res;
             continue;
 
-        } else if (status == PGRES_FATAL_ERROR && !client->sqlstate[0]) {
+        } else if (status == PGRES_FATAL_ERROR
+                   && client->sqlstate[0] == '\0')
+        {
             state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
             snprintf(client->sqlstate, sizeof(client->sqlstate), "%s",
                      state != NULL ? state : "08006");

@@ -26,7 +26,7 @@ test_unconfirmed(void **state)
     const cmp_certificate_t  *cert;
 
     store_reset(s);
-    store_sweep(s, &sweep);
+    store_sql(s->admin, "TRUNCATE cmp.transaction, cmp.reply");
 
     store_issue(s, "sweep 1", CMP_CERT_VALID);
     store_must_commit(s);

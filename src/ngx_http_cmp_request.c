@@ -234,7 +234,7 @@ ngx_http_cmp_loaded_step(ngx_http_cmp_ctx_t *ctx)
     ctx->loaded = 1;
     ctx->step = ngx_http_cmp_decide_step;
 
-    if (ctx->tries > 1 || ctx->records.reply.len != 0) {
+    if (ctx->tries > 1 || ctx->records[0].reply.len != 0) {
         return NGX_OK;
     }
 
@@ -285,7 +285,7 @@ ngx_http_cmp_decide_step(ngx_http_cmp_ctx_t *ctx)
     }
 
     ctx->next = cmp_exchange_decide(ctx->exchange,
-                                    ctx->loaded ? &ctx->records : NULL);
+                                    ctx->loaded ? ctx->records : NULL);
 
     return NGX_OK;
 }

@@ -45,8 +45,10 @@ struct ngx_http_cmp_ctx_s {
 
     ngx_http_cmp_pg_op_t        op;
     ngx_http_cmp_pg_status_e    status;    /* of op */
-    cmp_pg_load_t               load;
-    cmp_records_t               records;
+    cmp_pg_load_t              *loads;     /* one for each load */
+    cmp_records_t              *records;
+    size_t                      nloads;
+    size_t                      nresults;  /* come so far */
 
 #if (NGX_THREADS)
     ngx_thread_task_t          *task;

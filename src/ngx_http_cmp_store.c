@@ -12,6 +12,7 @@
 static ngx_int_t ngx_http_cmp_store_submit(ngx_http_cmp_ctx_t *ctx);
 static void ngx_http_cmp_store_done(ngx_http_cmp_pg_op_t *op,
     ngx_http_cmp_pg_status_e status);
+static const char *ngx_http_cmp_store_load_error(ngx_http_cmp_ctx_t *ctx);
 static ngx_int_t ngx_http_cmp_store_load_send(ngx_http_cmp_pg_op_t *op,
     PGconn *conn);
 static ngx_int_t ngx_http_cmp_store_load_result(ngx_http_cmp_pg_op_t *op,
@@ -23,6 +24,23 @@ static ngx_int_t ngx_http_cmp_store_commit_send(ngx_http_cmp_pg_op_t *op,
 ngx_int_t
 ngx_http_cmp_store_load(ngx_http_cmp_ctx_t *ctx)
 {
+    ngx_pool_t  *pool;
+
+    if (ctx->records == NULL) {
+        pool = ctx->request->pool;
+        ctx->nloads = cmp_exchange_nloads(ctx->exchange);
+
+        ctx->loads = ngx_pcalloc(pool, ctx->nloads * sizeof(cmp_pg_load_t));
+        ctx->records = ngx_pcalloc(pool, ctx->nloads * sizeof(cmp_records_t));
+
+        if (ctx->loads == NULL || ctx->records == NULL) {
+            ctx->nloads = 0;
+            ctx->records = NULL;
+            ctx->status = NGX_HTTP_CMP_PG_UNAVAILABLE;
+            return NGX_OK;
+        }
+    }
+
     ctx->op.send = ngx_http_cmp_store_load_send;
     ctx->op.result = ngx_http_cmp_store_load_result;
     ctx->op.commit = 0;
@@ -77,13 +95,14 @@ ngx_http_cmp_store_done(ngx_http_cmp_pg_op_t *op,
 {
     ngx_http_cmp_ctx_t *ctx = op->data;
 
-    const char  *what;
     ngx_log_t   *log;
+    const char  *what, *why;
 
     ctx->status = status;
 
     log = op->log;
     what = op->commit ? "commit" : "load";
+    why = ngx_http_cmp_store_load_error(ctx);
 
     switch (status) {
 
@@ -106,8 +125,7 @@ ngx_http_cmp_store_done(ngx_http_cmp_pg_op_t *op,
         ngx_log_error(NGX_LOG_ERR, log, 0,
                       "cmp_ca \"%V\": %s failed: %s (SQLSTATE %s)%s%s",
                       &ctx->ca->name, what, op->message, op->sqlstate,
-                      (ctx->load.error != NULL) ? ", " : "",
-                      (ctx->load.error != NULL) ? ctx->load.error : "");
+                      (why != NULL) ? ", " : "", (why != NULL) ? why : "");
         break;
 
     case NGX_HTTP_CMP_PG_UNAVAILABLE:
@@ -127,26 +145,53 @@ ngx_http_cmp_store_done(ngx_http_cmp_pg_op_t *op,
 }
 
 
+/* why a row could not be used */
+
+static const char *
+ngx_http_cmp_store_load_error(ngx_http_cmp_ctx_t *ctx)
+{
+    size_t  i;
+
+    for (i = 0; i < ctx->nloads; i++) {
+
+        if (ctx->loads[i].error != NULL) {
+            return ctx->loads[i].error;
+        }
+    }
+
+    return NULL;
+}
+
+
 static ngx_int_t
 ngx_http_cmp_store_load_send(ngx_http_cmp_pg_op_t *op, PGconn *conn)
 {
     ngx_http_cmp_ctx_t *ctx = op->data;
 
+    size_t                    i;
+    cmp_pg_load_t            *load;
     ngx_http_cmp_pg_store_t  *store;
 
     store = ctx->main->store;
 
-    ngx_memzero(&ctx->records, sizeof(cmp_records_t));
+    ngx_memzero(ctx->records, ctx->nloads * sizeof(cmp_records_t));
 
-    ctx->load.load = cmp_exchange_load(ctx->exchange);
-    ctx->load.ca = &ctx->ca->ca.name;
-    ctx->load.key = store->key_set ? store->key : NULL;
-    ctx->load.pool = cmp_exchange_pool(ctx->exchange);
-    ctx->load.records = &ctx->records;
-    ctx->load.error = NULL;
+    ctx->nresults = 0;
 
-    if (cmp_pg_load_send(conn, ctx->load.load) != CMP_OK) {
-        return NGX_ERROR;
+    for (i = 0; i < ctx->nloads; i++) {
+
+        load = &ctx->loads[i];
+
+        load->load = cmp_exchange_load(ctx->exchange, i);
+        load->ca = &ctx->ca->ca.name;
+        load->key = store->key_set ? store->key : NULL;
+        load->pool = cmp_exchange_pool(ctx->exchange);
+        load->records = &ctx->records[i];
+        load->error = NULL;
+
+        if (cmp_pg_load_send(conn, load->load) != CMP_OK) {
+            return NGX_ERROR;
+        }
     }
 
     return NGX_OK;
@@ -158,19 +203,34 @@ ngx_http_cmp_store_load_result(ngx_http_cmp_pg_op_t *op, PGresult *res)
 {
     ngx_http_cmp_ctx_t *ctx = op->data;
 
-    return (cmp_pg_load_result(&ctx->load, res) == CMP_OK) ? NGX_OK
-                                                           : NGX_ERROR;
+    if (ctx->nresults == ctx->nloads) {
+        return NGX_ERROR;
+    }
+
+    if (cmp_pg_load_result(&ctx->loads[ctx->nresults++], res) != CMP_OK) {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
 }
 
+
+/* one implicit transaction, however many calls there are */
 
 static ngx_int_t
 ngx_http_cmp_store_commit_send(ngx_http_cmp_pg_op_t *op, PGconn *conn)
 {
     ngx_http_cmp_ctx_t *ctx = op->data;
 
-    if (cmp_pg_commit_send(conn, cmp_exchange_writes(ctx->exchange)) != CMP_OK)
-    {
-        return NGX_ERROR;
+    size_t  i;
+
+    for (i = 0; i < cmp_exchange_nwrites(ctx->exchange); i++) {
+
+        if (cmp_pg_commit_send(conn, cmp_exchange_writes(ctx->exchange, i))
+            != CMP_OK)
+        {
+            return NGX_ERROR;
+        }
     }
 
     return NGX_OK;

@@ -30,7 +30,7 @@ ngx_http_cmp_thread_decide(ngx_http_cmp_ctx_t *ctx)
 
     /* neither a stored reply nor an unsigned refusal takes any time */
 
-    if (ctx->loaded ? ctx->records.reply.len != 0
+    if (ctx->loaded ? ctx->records[0].reply.len != 0
                     : ctx->conf.sign_refusals == 0)
     {
         return NGX_DECLINED;
@@ -97,7 +97,7 @@ ngx_http_cmp_thread_func(void *data, ngx_log_t *log)
     ngx_http_cmp_ctx_t *ctx = data;
 
     ctx->next = cmp_exchange_decide(ctx->exchange,
-                                    ctx->loaded ? &ctx->records : NULL);
+                                    ctx->loaded ? ctx->records : NULL);
 }
 
 

@@ -243,7 +243,7 @@ ngx_http_cmp_throttle_key(ngx_http_cmp_ctx_t *ctx)
     struct sockaddr_in6    *sin6;
 #endif
 
-    load = cmp_exchange_load(ctx->exchange);
+    load = cmp_exchange_load(ctx->exchange, 0);
 
     if (load->reference.len == 0 || load->reference.len > 512) {
         return NGX_DECLINED;

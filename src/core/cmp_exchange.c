@@ -98,8 +98,14 @@ cmp_exchange_create(const cmp_exchange_conf_t *conf)
 void
 cmp_exchange_destroy(cmp_exchange_t *ex)
 {
+    size_t  i;
+
     if (ex == NULL) {
         return;
+    }
+
+    for (i = 0; i < ex->ninner; i++) {
+        cmp_exchange_destroy(ex->inner[i]);
     }
 
     cmp_pool_destroy(ex->work);
@@ -198,7 +204,10 @@ cmp_exchange_check_message(cmp_exchange_t *ex, cmp_refusal_t *refusal)
         return rc;
     }
 
+    /* an RA may vouch for what is not protected otherwise */
+
     if (ex->protect.kind == CMP_PROTECTION_NONE
+        && ex->outer == NULL
         && (ex->msg.type != CMP_BODY_GENM || ex->ca->unprotected_genm == 0))
     {
         return cmp_refuse(refusal, CMP_REFUSE_NO_PROTECTION, NULL);
@@ -224,7 +233,13 @@ cmp_exchange_check_message(cmp_exchange_t *ex, cmp_refusal_t *refusal)
         return rc;
     }
 
-    return cmp_exchange_fill_load(ex, refusal);
+    rc = cmp_exchange_fill_load(ex, refusal);
+
+    if (rc == CMP_OK && ex->msg.type == CMP_BODY_NESTED) {
+        rc = cmp_exchange_parse_nested(ex, refusal);
+    }
+
+    return rc;
 }
 
 
@@ -253,16 +268,18 @@ cmp_exchange_check_label(cmp_exchange_t *ex, cmp_refusal_t *refusal)
 }
 
 
-const cmp_load_t *
-cmp_exchange_load(const cmp_exchange_t *ex)
-{
-    return &ex->load;
-}
-
-
 int
 cmp_exchange_slow(const cmp_exchange_t *ex)
 {
+    size_t  i;
+
+    for (i = 0; i < ex->ninner; i++) {
+
+        if (cmp_exchange_slow(ex->inner[i])) {
+            return 1;
+        }
+    }
+
     if (ex->ca->inline_sign == 0 && ex->ca->slow) {
         return 1;
     }
@@ -306,6 +323,15 @@ cmp_exchange_decide(cmp_exchange_t *ex, const cmp_records_t *records)
 
     } else if (rc == CMP_DECLINED) {
         rc = cmp_exchange_refuse(ex, &refusal);
+
+    } else if (rc == CMP_DONE) {
+
+        /* an inner message was answered; the RA's first signature counts */
+
+        ex->has_writes = (ex->writes.nchanges != 0);
+        ex->writes.requester = ex->info.requester;
+        ex->writes.client = ex->conf->client;
+        rc = CMP_OK;
     }
 
     cmp_crypto_error(NULL, 0);
@@ -314,7 +340,8 @@ cmp_exchange_decide(cmp_exchange_t *ex, const cmp_records_t *records)
         return CMP_EXCHANGE_ERROR;
     }
 
-    return ex->info.authenticated ? CMP_EXCHANGE_COMMIT : CMP_EXCHANGE_REPLY;
+    return cmp_exchange_nwrites(ex) != 0 ? CMP_EXCHANGE_COMMIT
+                                         : CMP_EXCHANGE_REPLY;
 }
 
 
@@ -344,6 +371,11 @@ cmp_exchange_begin(cmp_exchange_t *ex, const cmp_records_t *records)
     ex->implicit_granted = 0;
     ex->confirm_wait = 0;
     ex->ca_pubs = 0;
+    ex->header_ok = 0;
+    ex->has_writes = 0;
+    ex->failed = 0;
+    ex->kind = ex->protect.kind;
+    memset(&ex->refused, 0, sizeof(cmp_refusal_t));
 
     ex->protect.key.len = 0;
     ex->reply.len = 0;
@@ -423,6 +455,8 @@ cmp_exchange_run(cmp_exchange_t *ex, cmp_refusal_t *refusal)
         return rc;
     }
 
+    ex->header_ok = 1;
+
     if (ex->signer.record != NULL
         && ex->signer.record->predecessor.len != 0
         && ex->signer.record->used == 0)
@@ -476,8 +510,10 @@ cmp_exchange_body(cmp_exchange_t *ex, cmp_refusal_t *refusal)
     case CMP_BODY_POLLREQ:
         return cmp_refuse(refusal, CMP_REFUSE_UNKNOWN_TRANSACTION, NULL);
 
-    case CMP_BODY_CCR:
     case CMP_BODY_NESTED:
+        return cmp_exchange_nested(ex, refusal);
+
+    case CMP_BODY_CCR:
         if (ex->protect.kind == CMP_PROTECTION_MAC) {
             return cmp_refuse(refusal, CMP_REFUSE_WRONG_INTEGRITY, NULL);
         }
@@ -497,6 +533,9 @@ cmp_exchange_refuse(cmp_exchange_t *ex, const cmp_refusal_t *refusal)
     int          rc;
     cmp_str_t    none;
     const char  *text;
+
+    ex->failed = 1;
+    ex->refused = *refusal;
 
     cmp_exchange_info_refusal(ex, refusal);
 
@@ -560,6 +599,7 @@ cmp_exchange_complete(cmp_exchange_t *ex, int refused)
     }
 
     if (ex->info.authenticated) {
+        ex->has_writes = 1;
         cmp_exchange_write_transaction(ex, refused);
     }
 
@@ -602,7 +642,7 @@ cmp_exchange_write_transaction(cmp_exchange_t *ex, int refused)
     transaction->state = ex->confirm_wait ? CMP_TX_CONFIRM : CMP_TX_ENDED;
     transaction->body = (ex->transaction != NULL) ? ex->transaction->body
                                                   : ex->msg.type;
-    transaction->kind = ex->protect.kind;
+    transaction->kind = ex->kind;
     transaction->protection_alg = ex->protection_alg;
 
     if (ex->credential != NULL) {
@@ -637,13 +677,6 @@ cmp_exchange_write_transaction(cmp_exchange_t *ex, int refused)
 }
 
 
-const cmp_writes_t *
-cmp_exchange_writes(const cmp_exchange_t *ex)
-{
-    return &ex->writes;
-}
-
-
 cmp_exchange_e
 cmp_exchange_unavailable(cmp_exchange_t *ex)
 {
@@ -651,6 +684,19 @@ cmp_exchange_unavailable(cmp_exchange_t *ex)
 
     memset(&refusal, 0, sizeof(cmp_refusal_t));
     (void) cmp_refuse(&refusal, CMP_REFUSE_UNAVAILABLE, NULL);
+
+    if (ex->ninner == 1) {
+
+        /* the client expects the answer to the inner message */
+
+        if (cmp_exchange_unavailable(ex->inner[0]) != CMP_EXCHANGE_REPLY) {
+            return CMP_EXCHANGE_ERROR;
+        }
+
+        ex->reply = ex->inner[0]->reply;
+
+        return CMP_EXCHANGE_REPLY;
+    }
 
     if (ex->work == NULL && cmp_exchange_begin(ex, NULL) != CMP_OK) {
         return CMP_EXCHANGE_ERROR;
@@ -687,6 +733,12 @@ cmp_exchange_reply(const cmp_exchange_t *ex)
 const cmp_exchange_info_t *
 cmp_exchange_info(const cmp_exchange_t *ex)
 {
+    /* of a message that only got protection added, what is inside counts */
+
+    if (ex->ninner == 1 && ex->failed == 0 && ex->info.authenticated) {
+        return cmp_exchange_info(ex->inner[0]);
+    }
+
     return &ex->info;
 }
 

@@ -103,21 +103,28 @@ void cmp_exchange_destroy(cmp_exchange_t *ex);
 cmp_exchange_e cmp_exchange_parse(cmp_exchange_t *ex,
     const unsigned char *data, size_t len);
 
-/* what to load; valid after CMP_EXCHANGE_LOAD */
-const cmp_load_t *cmp_exchange_load(const cmp_exchange_t *ex);
+/*
+ * What to load; valid after CMP_EXCHANGE_LOAD.  A nested message has several
+ * loads, to be made in one round trip.
+ */
+size_t cmp_exchange_nloads(const cmp_exchange_t *ex);
+const cmp_load_t *cmp_exchange_load(const cmp_exchange_t *ex, size_t n);
 
 /* would decide stop an event loop for long: slow keys, many iterations */
 int cmp_exchange_slow(const cmp_exchange_t *ex);
 
 /*
- * Decides on the records, which must outlive the exchange or the next call.
+ * Decides on the records, an array with one item for each load, which must
+ * outlive the exchange or the next call.
  * After a lost race it is called again with fresh ones.  COMMIT, REPLY or
  * ERROR.
  */
 cmp_exchange_e cmp_exchange_decide(cmp_exchange_t *ex,
     const cmp_records_t *records);
 
-const cmp_writes_t *cmp_exchange_writes(const cmp_exchange_t *ex);
+/* what to write, all of it in one transaction; valid after COMMIT */
+size_t cmp_exchange_nwrites(const cmp_exchange_t *ex);
+const cmp_writes_t *cmp_exchange_writes(const cmp_exchange_t *ex, size_t n);
 
 /*
  * The store is away, or the race was lost too often: replaces the reply by an

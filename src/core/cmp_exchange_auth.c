@@ -9,6 +9,7 @@
 #include <cmp_exchange_local.h>
 
 
+static int cmp_auth_none(cmp_exchange_t *ex, cmp_refusal_t *refusal);
 static int cmp_auth_mac(cmp_exchange_t *ex, cmp_refusal_t *refusal);
 static int cmp_auth_signature(cmp_exchange_t *ex, cmp_refusal_t *refusal);
 static int cmp_auth_signer_state(cmp_exchange_t *ex, cmp_refusal_t *refusal);
@@ -39,11 +40,50 @@ cmp_exchange_authenticate(cmp_exchange_t *ex, cmp_refusal_t *refusal)
         break;
 
     default:
-        /* genm without protection, which the configuration allows */
-        return CMP_OK;
+        rc = cmp_auth_none(ex, refusal);
+        break;
     }
 
     return rc;
+}
+
+
+/*
+ * No protection: a genm where that is allowed, or a message for which an RA
+ * vouches, which is then the requester.
+ */
+
+static int
+cmp_auth_none(cmp_exchange_t *ex, cmp_refusal_t *refusal)
+{
+    static unsigned char   alg[] = "by the RA";
+    const cmp_exchange_t  *outer;
+
+    outer = ex->outer;
+
+    if (outer == NULL
+        || outer->signer.scope == NULL
+        || outer->signer.scope->unprotected_inner == 0)
+    {
+        if (ex->msg.type == CMP_BODY_GENM && ex->ca->unprotected_genm) {
+            return CMP_OK;
+        }
+
+        return cmp_refuse(refusal, CMP_REFUSE_NO_PROTECTION, NULL);
+    }
+
+    ex->signer = outer->signer;
+    ex->signer_der = outer->signer_der;
+    ex->signer_hash = outer->signer_hash;
+    ex->kind = CMP_PROTECTION_SIGNATURE;
+
+    ex->protection_alg.data = alg;
+    ex->protection_alg.len = sizeof(alg) - 1;
+
+    ex->info.requester = outer->info.requester;
+    ex->info.authenticated = 1;
+
+    return CMP_OK;
 }
 
 

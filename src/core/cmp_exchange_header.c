@@ -104,6 +104,13 @@ cmp_header_transaction(cmp_exchange_t *ex, cmp_refusal_t *refusal)
         return cmp_refuse(refusal, CMP_REFUSE_TRANSACTION_ID_LEN, NULL);
     }
 
+    if (ex->ninner == 1) {
+
+        /* the transaction is that of the inner message, checked there */
+
+        return CMP_OK;
+    }
+
     if (ex->first == 0) {
         return cmp_header_later(ex, refusal);
     }
@@ -153,7 +160,7 @@ cmp_header_nonces(cmp_exchange_t *ex, cmp_refusal_t *refusal)
 
     if (ex->transaction == NULL) {
 
-        if (ex->strict && ex->msg.header->recip_nonce != NULL) {
+        if (ex->strict && ex->first && ex->msg.header->recip_nonce != NULL) {
             return cmp_refuse(refusal, CMP_REFUSE_RECIP_NONCE_FIRST, NULL);
         }
 
@@ -473,7 +480,7 @@ cmp_header_same_protection(cmp_exchange_t *ex, cmp_refusal_t *refusal)
 
     transaction = ex->transaction;
 
-    if (transaction->kind != (int32_t) ex->protect.kind) {
+    if (transaction->kind != (int32_t) ex->kind) {
         return cmp_refuse(refusal, CMP_REFUSE_OTHER_INTEGRITY, NULL);
     }
 
@@ -513,7 +520,7 @@ cmp_header_requester(cmp_exchange_t *ex, cmp_refusal_t *refusal)
         }
     }
 
-    if (ex->signer.record != NULL && ex->first) {
+    if (ex->signer.record != NULL && (ex->first || ex->ninner != 0)) {
         return cmp_header_replaced(ex, refusal);
     }
 

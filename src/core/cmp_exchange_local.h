@@ -25,6 +25,12 @@
 #define CMP_MAX_TRANSACTION_ID 64
 #define CMP_MAX_KID            256
 #define CMP_MAX_SERIAL         32
+#define CMP_MAX_NESTED         2       /* depth of nested in nested */
+
+
+/* besides CMP_OK and so on: the answer is complete already */
+
+#define CMP_DONE               1
 
 
 /* one certificate request: a CertReqMsg or a PKCS#10 */
@@ -70,6 +76,12 @@ struct cmp_exchange_s {
     cmp_request_t               *requests;
     size_t                       nrequests;
 
+    /* nested */
+    cmp_exchange_t              *outer;       /* of an inner message */
+    cmp_exchange_t             **inner;
+    size_t                       ninner;
+    unsigned                     depth;
+
     unsigned                     strict:1;
     unsigned                     first:1;     /* begins a transaction */
     unsigned                     replayable:1;    /* a replay could change
@@ -92,6 +104,12 @@ struct cmp_exchange_s {
     unsigned                     implicit_granted:1;
     unsigned                     confirm_wait:1;  /* certConf is expected */
     unsigned                     ca_pubs:1;
+
+    unsigned                     header_ok:1;     /* refused later, if at all */
+    unsigned                     has_writes:1;
+    unsigned                     failed:1;    /* the inner ones do not count */
+    cmp_refusal_t                refused;
+    cmp_protection_kind_e        kind;        /* of the requester */
 
     cmp_pki_message_t           *answer;
     unsigned char                nonce[CMP_NONCE_LEN];
@@ -151,6 +169,10 @@ int cmp_exchange_confirm_all(cmp_exchange_t *ex, cmp_refusal_t *refusal);
 int cmp_exchange_abandon(cmp_exchange_t *ex, cmp_refusal_t *refusal);
 int cmp_exchange_revoke(cmp_exchange_t *ex, cmp_refusal_t *refusal);
 int cmp_exchange_support(cmp_exchange_t *ex, cmp_refusal_t *refusal);
+
+/* CMP_DONE: the answer is that of the only inner message */
+int cmp_exchange_parse_nested(cmp_exchange_t *ex, cmp_refusal_t *refusal);
+int cmp_exchange_nested(cmp_exchange_t *ex, cmp_refusal_t *refusal);
 
 /* an rr that is refused as a whole is answered by rp: one status each */
 int cmp_exchange_refuse_rr(cmp_exchange_t *ex, const cmp_refusal_t *refusal);

@@ -391,6 +391,7 @@ cmp_msg_check_counts(const cmp_tlv_t *parts, int nparts,
     case CMP_ASN1_CONTEXT(CMP_BODY_KRR):
     case CMP_ASN1_CONTEXT(CMP_BODY_RR):
     case CMP_ASN1_CONTEXT(CMP_BODY_CCR):
+    case CMP_ASN1_CONTEXT(CMP_BODY_NESTED):
         if (cmp_msg_count(&parts[1].content) > CMP_MAX_REQUESTS) {
             return cmp_refuse(refusal, CMP_REFUSE_LIMIT, "requests");
         }

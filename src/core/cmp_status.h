@@ -201,6 +201,16 @@
     XX(RELEASE, NOT_AUTHORIZED,                                               \
        "the requester may not release the certificate from hold")             \
                                                                               \
+    /* nested messages */                                                     \
+    XX(NESTED_TRANSACTION_ID, BAD_REQUEST,                                    \
+       "transactionID of the nested message is another one")                  \
+    XX(NESTED_SENDER_NONCE, BAD_SENDER_NONCE,                                 \
+       "senderNonce of the nested message is another one")                    \
+    XX(BATCH_TRANSACTION_ID, BAD_REQUEST,                                     \
+       "transactionIDs in a batch must be there and different")               \
+    XX(BATCH_SENDER_NONCE, BAD_SENDER_NONCE,                                  \
+       "senderNonces in a batch must be there and different")                 \
+                                                                              \
     /* support messages and the rest */                                       \
     XX(INFO_VALUE, BAD_REQUEST, "infoValue must be absent")                   \
     XX(INFO_TYPES, BAD_REQUEST, "none of the infoTypes is supported")         \

@@ -5,6 +5,7 @@
 
 
 #include <harness.h>
+#include <harness_local.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,26 +14,14 @@
 #include <openssl/err.h>
 
 
-#define HARNESS_BEGIN         1577836800000LL     /* 2020-01-01 */
-#define HARNESS_END           2493072000000LL     /* 2049-01-01 */
-
-
 static void harness_abort(const char *text);
-static void *harness_alloc(void *p);
-static void harness_pki(harness_t *h, int key);
-static harness_pair_t harness_issue(const char *subject, int key,
-    const harness_pair_t *issuer, uint64_t serial, const char *eku);
-static void harness_profiles(harness_t *h);
-static void harness_words(harness_t *h, cmp_profile_t *profile,
-    int (*add)(cmp_profile_t *profile, cmp_pool_t *pool, const cmp_str_t *word,
-    char *err, size_t size),
-    const char *words);
-static void harness_ca(harness_t *h);
-static void harness_trust(harness_t *h);
-static X509 *harness_ref(X509 *cert);
 static void harness_conf(harness_t *h, cmp_exchange_conf_t *conf);
 static cmp_exchange_e harness_loop(harness_t *h, cmp_exchange_t *ex,
     cmp_pool_t **pools);
+static cmp_records_t *harness_load(harness_t *h, cmp_exchange_t *ex,
+    cmp_pool_t *pool);
+static cmp_commit_e harness_commit(harness_t *h, cmp_exchange_t *ex,
+    cmp_pool_t *pool);
 static void harness_check_writes(const cmp_writes_t *writes,
     const cmp_exchange_info_t *info);
 static void harness_info(harness_t *h, const cmp_exchange_info_t *info);
@@ -49,7 +38,7 @@ harness_abort(const char *text)
 }
 
 
-static void *
+void *
 harness_alloc(void *p)
 {
     if (p == NULL) {
@@ -63,21 +52,36 @@ harness_alloc(void *p)
 harness_t *
 harness_create(int key)
 {
-    harness_t         *h;
-    cmp_credential_t   credential;
+    harness_t  *h;
 
     h = harness_alloc(calloc(1, sizeof(harness_t)));
 
     h->pool = harness_alloc(cmp_pool_create());
+    harness_setup(h, key);
+
+    harness_reset(h);
+
+    ERR_clear_error();
+
+    return h;
+}
+
+
+void
+harness_reset(harness_t *h)
+{
+    cmp_credential_t  credential;
+
     h->now = HARNESS_NOW;
     h->random.seed = 1;
+    h->random.counter = 0;
     h->sign_refusals = 1;
     h->serial = 1;
-    h->store = memstore_create(h->now);
+    h->profile = NULL;
+    h->label = CMP_LABEL_NONE;
 
-    harness_pki(h, key);
-    harness_profiles(h);
-    harness_ca(h);
+    memstore_destroy(h->store);
+    h->store = memstore_create(h->now);
 
     memset(&credential, 0, sizeof(cmp_credential_t));
 
@@ -89,10 +93,6 @@ harness_create(int key)
 
     h->credential = memstore_add_credential(h->store, HARNESS_CA_ID,
                                             &credential);
-
-    ERR_clear_error();
-
-    return h;
 }
 
 
@@ -129,246 +129,6 @@ harness_pair_free(harness_pair_t *pair)
 
     pair->cert = NULL;
     pair->key = NULL;
-}
-
-
-static void
-harness_pki(harness_t *h, int key)
-{
-    pki_cert_t  conf;
-
-    memset(&conf, 0, sizeof(pki_cert_t));
-
-    conf.not_before = HARNESS_BEGIN;
-    conf.not_after = HARNESS_END;
-    conf.basic_constraints = "critical,CA:TRUE";
-    conf.key_usage = "critical,keyCertSign,cRLSign";
-
-    h->root.key = pki_key(key, "root");
-    conf.subject = "/O=Example/CN=Root";
-    conf.key = h->root.key;
-    conf.serial = 1;
-    h->root.cert = pki_cert(&conf);
-
-    h->issuer.key = pki_key(key, "issuer");
-    conf.subject = "/O=Example/CN=Issuing CA";
-    conf.key = h->issuer.key;
-    conf.issuer = h->root.cert;
-    conf.issuer_key = h->root.key;
-    conf.serial = 2;
-    conf.basic_constraints = "critical,CA:TRUE,pathlen:0";
-    conf.key_usage = "critical,keyCertSign,cRLSign,digitalSignature";
-    h->issuer.cert = pki_cert(&conf);
-
-    h->response = harness_issue("/O=Example/CN=CMP", key, &h->issuer, 3,
-                                "cmcCA");
-
-    h->vendor.key = pki_key(PKI_P256, "vendor");
-    conf.subject = "/O=Vendor/CN=Vendor Root";
-    conf.key = h->vendor.key;
-    conf.issuer = NULL;
-    conf.issuer_key = NULL;
-    conf.serial = 4;
-    conf.basic_constraints = "critical,CA:TRUE";
-    conf.key_usage = "critical,keyCertSign,cRLSign";
-    h->vendor.cert = pki_cert(&conf);
-
-    h->device_cert = harness_issue("/O=Vendor/serialNumber=4711/CN=Device",
-                                   PKI_P256, &h->vendor,
-                                   HARNESS_DEVICE_SERIAL, NULL);
-    h->lost_cert = harness_issue("/O=Vendor/serialNumber=4713/CN=Lost Device",
-                                 PKI_P256, &h->vendor, HARNESS_LOST_SERIAL,
-                                 NULL);
-    h->ra_cert = harness_issue("/O=Example/CN=RA", PKI_P256, &h->vendor,
-                               HARNESS_RA_SERIAL, "cmcRA");
-    h->stranger = harness_issue("/O=Nobody/CN=Stranger", PKI_P256, NULL, 5,
-                                NULL);
-}
-
-
-static harness_pair_t
-harness_issue(const char *subject, int key, const harness_pair_t *issuer,
-    uint64_t serial, const char *eku)
-{
-    pki_cert_t      conf;
-    harness_pair_t  pair;
-
-    memset(&conf, 0, sizeof(pki_cert_t));
-
-    pair.key = pki_key(key, subject);
-
-    conf.subject = subject;
-    conf.key = pair.key;
-    conf.serial = serial;
-    conf.not_before = HARNESS_BEGIN;
-    conf.not_after = HARNESS_END;
-    conf.key_usage = "critical,digitalSignature";
-    conf.ext_key_usage = eku;
-
-    if (issuer != NULL) {
-        conf.issuer = issuer->cert;
-        conf.issuer_key = issuer->key;
-    }
-
-    pair.cert = pki_cert(&conf);
-
-    return pair;
-}
-
-
-static void
-harness_profiles(harness_t *h)
-{
-    char            err[256];
-    cmp_profile_t  *profile;
-
-    profile = &h->device;
-    cmp_profile_init(profile);
-
-    profile->name.data = (unsigned char *) "device";
-    profile->name.len = 6;
-    profile->validity = 365 * 86400;
-
-    harness_words(h, profile, cmp_profile_add_key,
-                  "ec:P-256 ec:P-384 ed25519 ed448 rsa:2048-4096");
-    harness_words(h, profile, cmp_profile_add_key_usage,
-                  "digitalSignature keyAgreement");
-    harness_words(h, profile, cmp_profile_add_ext_key_usage,
-                  "clientAuth serverAuth");
-    harness_words(h, profile, cmp_profile_add_subject,
-                  "required=CN optional=O,serialNumber");
-    harness_words(h, profile, cmp_profile_add_san, "dns ip");
-
-    if (cmp_profile_finish(profile, h->pool, err, sizeof(err)) != CMP_OK) {
-        harness_abort(err);
-    }
-
-    profile = &h->server;
-    cmp_profile_init(profile);
-
-    profile->name.data = (unsigned char *) "server";
-    profile->name.len = 6;
-    profile->validity = 30 * 86400;
-    profile->san_required = 1;
-    profile->drop_extensions = 1;
-    profile->implicit_confirm = 0;
-
-    harness_words(h, profile, cmp_profile_add_key, "ec:P-256");
-    harness_words(h, profile, cmp_profile_add_key_usage, "digitalSignature");
-    harness_words(h, profile, cmp_profile_add_ext_key_usage, "serverAuth");
-    harness_words(h, profile, cmp_profile_add_subject, "optional=CN");
-    harness_words(h, profile, cmp_profile_add_san, "dns:*.example.org");
-
-    if (cmp_profile_finish(profile, h->pool, err, sizeof(err)) != CMP_OK) {
-        harness_abort(err);
-    }
-}
-
-
-static void
-harness_words(harness_t *h, cmp_profile_t *profile,
-    int (*add)(cmp_profile_t *profile, cmp_pool_t *pool, const cmp_str_t *word,
-    char *err, size_t size),
-    const char *words)
-{
-    char        err[256];
-    cmp_str_t   word;
-    const char  *p, *end;
-
-    for (p = words; *p != '\0'; p = (*end == ' ') ? end + 1 : end) {
-        end = strchr(p, ' ');
-
-        if (end == NULL) {
-            end = p + strlen(p);
-        }
-
-        if (cmp_pstrdup(h->pool, &word, p, end - p) != CMP_OK
-            || add(profile, h->pool, &word, err, sizeof(err)) != CMP_OK)
-        {
-            harness_abort(err);
-        }
-    }
-}
-
-
-static X509 *
-harness_ref(X509 *cert)
-{
-    (void) X509_up_ref(cert);
-
-    return cert;
-}
-
-
-static void
-harness_ca(harness_t *h)
-{
-    char       err[256];
-    cmp_ca_t  *ca;
-
-    ca = &h->ca;
-    cmp_ca_init(ca);
-
-    ca->name.data = (unsigned char *) "test";
-    ca->name.len = 4;
-    ca->id = HARNESS_CA_ID;
-
-    ca->certificate = harness_ref(h->issuer.cert);
-    ca->chain = harness_alloc(sk_X509_new_null());
-    (void) sk_X509_push(ca->chain, harness_ref(h->root.cert));
-    ca->key = h->issuer.key;
-    (void) EVP_PKEY_up_ref(ca->key);
-
-    ca->response_certificate = harness_ref(h->response.cert);
-    ca->response_chain = harness_alloc(sk_X509_new_null());
-    (void) sk_X509_push(ca->response_chain, harness_ref(h->issuer.cert));
-    (void) sk_X509_push(ca->response_chain, harness_ref(h->root.cert));
-    ca->response_key = h->response.key;
-    (void) EVP_PKEY_up_ref(ca->response_key);
-
-    harness_trust(h);
-
-    ca->nprofiles = 2;
-    ca->profiles = harness_alloc(cmp_pcalloc(h->pool,
-                                             2 * sizeof(cmp_profile_t *)));
-    ca->profiles[0] = &h->device;
-    ca->profiles[1] = &h->server;
-
-    if (cmp_ca_finish(ca, h->pool, err, sizeof(err)) != CMP_OK) {
-        harness_abort(err);
-    }
-}
-
-
-static void
-harness_trust(harness_t *h)
-{
-    cmp_ca_t        *ca;
-    X509_CRL        *crl;
-    static uint64_t  revoked[] = { HARNESS_LOST_SERIAL };
-
-    ca = &h->ca;
-
-    h->vendor_scope.subject.data = (unsigned char *) "*";
-    h->vendor_scope.subject.len = 1;
-    h->ra_scope.subject.data = (unsigned char *) "*";
-    h->ra_scope.subject.len = 1;
-    h->ra_scope.reasons = 0x77f;
-
-    ca->nanchors = 1;
-    ca->anchors = h->anchors;
-    ca->anchors[0].cert = harness_ref(h->vendor.cert);
-    ca->anchors[0].scope = &h->vendor_scope;
-
-    ca->nras = 1;
-    ca->ras = h->ras;
-    ca->ras[0].cert = harness_ref(h->ra_cert.cert);
-    ca->ras[0].scope = &h->ra_scope;
-
-    crl = pki_crl(h->vendor.cert, h->vendor.key, HARNESS_NOW - 86400000,
-                  HARNESS_NOW + HARNESS_YEAR, revoked, 1);
-    ca->crls = harness_alloc(sk_X509_CRL_new_null());
-    (void) sk_X509_CRL_push(ca->crls, crl);
 }
 
 
@@ -479,23 +239,21 @@ harness_conf(harness_t *h, cmp_exchange_conf_t *conf)
 static cmp_exchange_e
 harness_loop(harness_t *h, cmp_exchange_t *ex, cmp_pool_t **pools)
 {
-    int             i;
-    cmp_exchange_e  rc;
-    cmp_records_t   records[HARNESS_TRIES];
+    int              i;
+    cmp_exchange_e   rc;
+    cmp_records_t   *records;
 
     for (i = 0; i < HARNESS_TRIES; i++) {
         pools[i] = harness_alloc(cmp_pool_create());
 
-        if (memstore_load(h->store, cmp_exchange_load(ex), pools[i],
-                          &records[i])
-            != CMP_COMMIT_OK)
-        {
+        records = harness_load(h, ex, pools[i]);
+        if (records == NULL) {
             return cmp_exchange_unavailable(ex);
         }
 
         h->loads++;
 
-        rc = cmp_exchange_decide(ex, &records[i]);
+        rc = cmp_exchange_decide(ex, records);
 
         if (rc != CMP_EXCHANGE_COMMIT) {
             return rc;
@@ -506,9 +264,7 @@ harness_loop(harness_t *h, cmp_exchange_t *ex, cmp_pool_t **pools)
             pools[i - 1] = NULL;
         }
 
-        harness_check_writes(cmp_exchange_writes(ex), cmp_exchange_info(ex));
-
-        switch (memstore_commit(h->store, cmp_exchange_writes(ex))) {
+        switch (harness_commit(h, ex, pools[i])) {
 
         case CMP_COMMIT_OK:
             h->committed = 1;
@@ -523,6 +279,51 @@ harness_loop(harness_t *h, cmp_exchange_t *ex, cmp_pool_t **pools)
     }
 
     return cmp_exchange_unavailable(ex);
+}
+
+
+static cmp_records_t *
+harness_load(harness_t *h, cmp_exchange_t *ex, cmp_pool_t *pool)
+{
+    size_t          i, n;
+    cmp_records_t  *records;
+
+    n = cmp_exchange_nloads(ex);
+    records = harness_alloc(cmp_pcalloc(pool, n * sizeof(cmp_records_t)));
+
+    for (i = 0; i < n; i++) {
+        if (memstore_load(h->store, cmp_exchange_load(ex, i), pool,
+                          &records[i])
+            != CMP_COMMIT_OK)
+        {
+            return NULL;
+        }
+    }
+
+    return records;
+}
+
+
+static cmp_commit_e
+harness_commit(harness_t *h, cmp_exchange_t *ex, cmp_pool_t *pool)
+{
+    size_t                i, n;
+    const cmp_writes_t  **writes;
+
+    n = cmp_exchange_nwrites(ex);
+
+    if (n == 0) {
+        harness_fail("a commit of nothing");
+    }
+
+    writes = harness_alloc(cmp_pcalloc(pool, n * sizeof(cmp_writes_t *)));
+
+    for (i = 0; i < n; i++) {
+        writes[i] = cmp_exchange_writes(ex, i);
+        harness_check_writes(writes[i], cmp_exchange_info(ex));
+    }
+
+    return memstore_commit(h->store, writes, n);
 }
 
 

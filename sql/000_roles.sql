@@ -40,7 +40,10 @@ BEGIN
         END;
     END LOOP;
 
-    IF NOT pg_catalog.pg_has_role(current_user, 'cmp_owner', 'MEMBER') THEN
+    IF NOT pg_catalog.pg_has_role(current_user, 'cmp_owner',
+        CASE WHEN pg_catalog.current_setting('server_version_num')::int4
+                  < 160000 THEN 'MEMBER' ELSE 'SET' END)
+    THEN
         EXECUTE 'GRANT cmp_owner TO CURRENT_USER';
     END IF;
 

@@ -98,9 +98,7 @@ CREATE TABLE cmp.reply (
     expires_at      timestamptz NOT NULL,
     slot            int2 NOT NULL,
     request_hash    cmp.sha256 NOT NULL,
-    reply           bytea NOT NULL,
-
-    PRIMARY KEY (request_hash, slot)
+    reply           bytea NOT NULL
 ) PARTITION BY LIST (slot);
 
 CREATE TABLE cmp.reply_0 PARTITION OF cmp.reply FOR VALUES IN (0)
@@ -114,6 +112,7 @@ CREATE TABLE cmp.reply_3 PARTITION OF cmp.reply FOR VALUES IN (3)
 CREATE TABLE cmp.reply_long PARTITION OF cmp.reply FOR VALUES IN (4)
     WITH (toast_tuple_target = 8160, autovacuum_vacuum_scale_factor = 0.05);
 
+CREATE INDEX reply_request_hash ON cmp.reply (request_hash);
 CREATE INDEX reply_long_expires_at ON cmp.reply_long (expires_at);
 
 

@@ -245,7 +245,8 @@ BEGIN
         IF v_at IS NOT NULL THEN
             SELECT r.reply INTO reply FROM cmp.reply r
             WHERE r.slot = v_tx.reply_slots[v_at]
-                AND r.request_hash = p_request_hash;
+                AND r.request_hash = p_request_hash
+            ORDER BY r.expires_at DESC LIMIT 1;
 
             IF FOUND THEN
                 RETURN;
@@ -268,7 +269,8 @@ BEGIN
         -- the ID was ours, the bytes are all there is to know it by
 
         SELECT r.reply INTO reply FROM cmp.reply r
-        WHERE r.request_hash = p_request_hash LIMIT 1;
+        WHERE r.request_hash = p_request_hash
+        ORDER BY r.expires_at DESC LIMIT 1;
 
         IF FOUND THEN
             RETURN;

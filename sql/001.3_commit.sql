@@ -284,7 +284,10 @@ BEGIN
 
         IF p_state <> 0 THEN
             v_confirm := v_now + p_confirm * interval '1 millisecond';
+            v_forget := greatest(v_forget, v_confirm);
         END IF;
+
+        -- see cmp.reply
 
         IF p_reply IS NOT NULL THEN
             v_until := v_now + p_reply_memory * interval '1 millisecond';

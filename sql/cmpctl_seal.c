@@ -3,14 +3,15 @@
  * Copyright (C) ngx_http_cmp_module contributors
  *
  * Seals a shared secret for cmpctl: reads it from standard input and prints
- * the sealed form in hexadecimal.
+ * the sealed form in hexadecimal.  Patterns for the credential are checked.
  *
- *     cmpctl-seal KEYFILE CA REFERENCE
+ *     cmpctl-seal KEYFILE CA REFERENCE [subject=PATTERN] [san=PATTERN]...
  *
  * REFERENCE is hexadecimal.
  */
 
 
+#include <cmp_profile.h>
 #include <cmp_seal.h>
 
 #include <stdio.h>
@@ -23,6 +24,7 @@
 #define CMPCTL_MAX_REFERENCE  256
 
 
+static int cmpctl_patterns(char **args);
 static int cmpctl_reference(cmp_str_t *reference, const char *hex);
 static int cmpctl_read(cmp_str_t *secret);
 static int cmpctl_seal(cmp_pool_t *pool, const char *file,
@@ -37,8 +39,9 @@ main(int argc, char **argv)
     cmp_pool_t    *pool;
     unsigned char  buf[CMP_MAX_SECRET + 1], ref[CMPCTL_MAX_REFERENCE];
 
-    if (argc != 4) {
-        fprintf(stderr, "usage: cmpctl-seal KEYFILE CA REFERENCE-HEX\n");
+    if (argc < 4) {
+        fprintf(stderr, "usage: cmpctl-seal KEYFILE CA REFERENCE-HEX "
+                        "[subject=PATTERN] [san=PATTERN]...\n");
         return 2;
     }
 
@@ -47,7 +50,8 @@ main(int argc, char **argv)
     reference.data = ref;
     secret.data = buf;
 
-    if (cmpctl_reference(&reference, argv[3]) != CMP_OK
+    if (cmpctl_patterns(argv + 4) != CMP_OK
+        || cmpctl_reference(&reference, argv[3]) != CMP_OK
         || cmpctl_read(&secret) != CMP_OK)
     {
         OPENSSL_cleanse(buf, sizeof(buf));
@@ -68,6 +72,48 @@ main(int argc, char **argv)
     cmp_pool_destroy(pool);
 
     return rc == CMP_OK ? 0 : 1;
+}
+
+
+static int
+cmpctl_patterns(char **args)
+{
+    int        rc;
+    char       err[256];
+    char      *value;
+    cmp_str_t  pattern;
+
+    for ( /* void */ ; *args != NULL; args++) {
+
+        value = strchr(*args, '=');
+
+        if (value == NULL) {
+            fprintf(stderr, "cmpctl-seal: unknown argument \"%s\"\n", *args);
+            return CMP_ERROR;
+        }
+
+        pattern.data = (unsigned char *) value + 1;
+        pattern.len = strlen(value + 1);
+        err[0] = '\0';
+
+        if (strncmp(*args, "subject=", sizeof("subject=") - 1) == 0) {
+            rc = cmp_subject_pattern_check(&pattern, err, sizeof(err));
+
+        } else if (strncmp(*args, "san=", sizeof("san=") - 1) == 0) {
+            rc = cmp_san_pattern_check(&pattern, err, sizeof(err));
+
+        } else {
+            fprintf(stderr, "cmpctl-seal: unknown argument \"%s\"\n", *args);
+            return CMP_ERROR;
+        }
+
+        if (rc != CMP_OK) {
+            fprintf(stderr, "cmpctl: %s\n", err);
+            return CMP_ERROR;
+        }
+    }
+
+    return CMP_OK;
 }
 
 
@@ -131,7 +177,7 @@ cmpctl_read(cmp_str_t *secret)
     }
 
     if (secret->len == 0 || secret->len > CMP_MAX_SECRET) {
-        fprintf(stderr, "cmpctl-seal: the secret has to have 1 to %d octets\n",
+        fprintf(stderr, "cmpctl: the secret has to have 1 to %d octets\n",
                 CMP_MAX_SECRET);
         return CMP_ERROR;
     }
@@ -151,7 +197,7 @@ cmpctl_seal(cmp_pool_t *pool, const char *file, const cmp_str_t *ca,
     unsigned char  key[CMP_SEAL_KEY_LEN], nonce[12];
 
     if (cmp_seal_read_key(file, key, err, sizeof(err)) != CMP_OK) {
-        fprintf(stderr, "cmpctl-seal: %s\n", err);
+        fprintf(stderr, "cmpctl: %s\n", err);
         return CMP_ERROR;
     }
 

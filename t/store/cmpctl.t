@@ -173,6 +173,11 @@ run_not('expired before it begins', 1, qr/would have expired already/, @add,
 run_not('a time that is none', 1, qr/invalid input syntax .*"soon"/, @add,
         '--reference', 'x', '--expires', 'soon');
 
+run_not('a subject pattern that is none', 1, qr/"dev-\*"/, @add,
+        '--reference', 'x', '--subject', 'dev-*');
+run_not('a SAN pattern that is none', 1, qr/kind of name "fax"/, @add, '--reference', 'x',
+        '--san', 'fax:1');
+
 input('');
 run_not('an empty secret', 1, qr/secret is empty/, @add, '--reference', 'x',
         '--secret-stdin');

@@ -1,0 +1,341 @@
+
+/*
+ * Copyright (C) ngx_http_cmp_module contributors
+ *
+ * Making CRLs.
+ */
+
+
+#include <issue_util.h>
+
+#include <cmp_crl.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/err.h>
+
+
+static X509_CRL *test_crl_make(issue_test_t *t, int64_t number,
+    const cmp_crl_entry_t *entries, size_t n);
+static void test_crl_ext(X509_REVOKED *entry, int reason,
+    const char *invalidity);
+
+
+static X509_CRL *
+test_crl_make(issue_test_t *t, int64_t number, const cmp_crl_entry_t *entries,
+    size_t n)
+{
+    int                   len;
+    X509_CRL             *crl;
+    cmp_str_t             der;
+    unsigned char        *again;
+    const unsigned char  *p;
+
+    test_ok(cmp_crl_make(&t->ca, number, TEST_NOW + 999, entries, n, t->pool,
+                         &der));
+
+    p = der.data;
+    crl = d2i_X509_CRL(NULL, &p, der.len);
+    assert_non_null(crl);
+    assert_ptr_equal(p, der.data + der.len);
+    assert_int_equal(X509_CRL_verify(crl, t->ca.key), 1);
+
+    /* libcrypto would write all of it in the same way */
+
+    X509_CRL_sort(crl);
+    ERR_clear_error();
+
+    p = der.data;
+    X509_CRL_free(crl);
+    crl = d2i_X509_CRL(NULL, &p, der.len);
+    again = NULL;
+    len = i2d_X509_CRL(crl, &again);
+    assert_int_equal(len, der.len);
+    assert_memory_equal(again, der.data, len);
+    OPENSSL_free(again);
+
+    return crl;
+}
+
+
+/* NULL: absent; reason -1: absent */
+
+static void
+test_crl_ext(X509_REVOKED *entry, int reason, const char *invalidity)
+{
+    int                    critical;
+    ASN1_ENUMERATED       *value;
+    ASN1_GENERALIZEDTIME  *date;
+
+    value = X509_REVOKED_get_ext_d2i(entry, NID_crl_reason, &critical, NULL);
+
+    if (reason == -1) {
+        assert_null(value);
+        assert_int_equal(critical, -1);
+
+    } else {
+        assert_non_null(value);
+        assert_int_equal(critical, 0);
+        assert_int_equal(ASN1_ENUMERATED_get(value), reason);
+        ASN1_ENUMERATED_free(value);
+    }
+
+    date = X509_REVOKED_get_ext_d2i(entry, NID_invalidity_date, &critical,
+                                    NULL);
+
+    if (invalidity == NULL) {
+        assert_null(date);
+        assert_int_equal(critical, -1);
+
+    } else {
+        assert_non_null(date);
+        assert_int_equal(critical, 0);
+        assert_string_equal(date->data, invalidity);
+        ASN1_GENERALIZEDTIME_free(date);
+    }
+}
+
+
+static void
+test_crl_empty(void **state)
+{
+    int               kind, critical;
+    X509_CRL         *crl;
+    ASN1_INTEGER     *number;
+    issue_test_t      t;
+    AUTHORITY_KEYID  *aki;
+
+    (void) state;
+
+    for (kind = PKI_ED25519; kind <= PKI_RSA; kind++) {
+        issue_create(&t, kind, 0);
+        crl = test_crl_make(&t, 0x1234567890LL, NULL, 0);
+
+        assert_int_equal(X509_CRL_get_version(crl), X509_CRL_VERSION_2);
+        assert_null(X509_CRL_get_REVOKED(crl));
+        assert_int_equal(X509_NAME_cmp(X509_CRL_get_issuer(crl),
+                                       t.ca.subject), 0);
+        assert_string_equal(X509_CRL_get0_lastUpdate(crl)->data,
+                            "300101000000Z");
+        assert_string_equal(X509_CRL_get0_nextUpdate(crl)->data,
+                            "300108000000Z");
+        assert_int_equal(sk_X509_EXTENSION_num(
+                             X509_CRL_get0_extensions(crl)), 2);
+
+        number = X509_CRL_get_ext_d2i(crl, NID_crl_number, &critical, NULL);
+        assert_non_null(number);
+        assert_int_equal(critical, 0);
+        assert_int_equal(ASN1_INTEGER_get(number), 0x1234567890LL);
+        ASN1_INTEGER_free(number);
+
+        aki = X509_CRL_get_ext_d2i(crl, NID_authority_key_identifier,
+                                   &critical, NULL);
+        assert_non_null(aki);
+        assert_int_equal(ASN1_OCTET_STRING_cmp(aki->keyid,
+                             X509_get0_subject_key_id(t.ca.certificate)), 0);
+        AUTHORITY_KEYID_free(aki);
+
+        X509_CRL_free(crl);
+        issue_destroy(&t);
+    }
+}
+
+
+static void
+test_crl_entries(void **state)
+{
+    X509_CRL         *crl;
+    ASN1_INTEGER     *serial;
+    issue_test_t      t;
+    X509_REVOKED     *entry;
+    cmp_crl_entry_t   entries[4];
+
+    static unsigned char  serials[4][20] = {
+        { 0x41, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19,
+          20 },
+        { 0x80, 1 },
+        { 0, 0, 0x7f },
+        { 0 }
+    };
+
+    (void) state;
+
+    issue_create(&t, PKI_ED25519, 0);
+    memset(entries, 0, sizeof(entries));
+
+    entries[0].serial.data = serials[0];
+    entries[0].serial.len = 20;
+    entries[0].revoked_at = TEST_NOW - TEST_HOUR;
+
+    entries[1].serial.data = serials[1];
+    entries[1].serial.len = 2;
+    entries[1].revoked_at = 2524607999000LL;    /* 2049-12-31 23:59:59 */
+    entries[1].reason = CRL_REASON_KEY_COMPROMISE;
+
+    entries[2].serial.data = serials[2];
+    entries[2].serial.len = 3;
+    entries[2].revoked_at = 2524608000000LL;
+    entries[2].invalidity = TEST_NOW - TEST_YEAR + 1;
+
+    entries[3].serial.data = serials[3];
+    entries[3].serial.len = 1;
+    entries[3].revoked_at = TEST_NOW;
+    entries[3].reason = CRL_REASON_CERTIFICATE_HOLD;
+    entries[3].invalidity = 1000;
+
+    crl = test_crl_make(&t, 0, entries, 4);
+
+    assert_int_equal(sk_X509_REVOKED_num(X509_CRL_get_REVOKED(crl)), 4);
+
+    entry = sk_X509_REVOKED_value(X509_CRL_get_REVOKED(crl), 0);
+    assert_memory_equal(X509_REVOKED_get0_serialNumber(entry)->data,
+                        serials[0], 20);
+    assert_string_equal(X509_REVOKED_get0_revocationDate(entry)->data,
+                        "291231230000Z");
+    test_crl_ext(entry, -1, NULL);
+
+    entry = sk_X509_REVOKED_value(X509_CRL_get_REVOKED(crl), 1);
+    assert_int_equal(ASN1_INTEGER_get(X509_REVOKED_get0_serialNumber(entry)),
+                     0x8001);
+    assert_string_equal(X509_REVOKED_get0_revocationDate(entry)->data,
+                        "491231235959Z");
+    test_crl_ext(entry, CRL_REASON_KEY_COMPROMISE, NULL);
+
+    entry = sk_X509_REVOKED_value(X509_CRL_get_REVOKED(crl), 2);
+    assert_int_equal(ASN1_INTEGER_get(X509_REVOKED_get0_serialNumber(entry)),
+                     0x7f);
+    assert_string_equal(X509_REVOKED_get0_revocationDate(entry)->data,
+                        "20500101000000Z");
+    test_crl_ext(entry, -1, "20290101000000Z");
+
+    entry = sk_X509_REVOKED_value(X509_CRL_get_REVOKED(crl), 3);
+    test_crl_ext(entry, CRL_REASON_CERTIFICATE_HOLD, "19700101000001Z");
+
+    serial = ASN1_INTEGER_new();
+    ASN1_INTEGER_set(serial, 0x8001);
+    assert_int_equal(X509_CRL_get0_by_serial(crl, &entry, serial), 1);
+    ASN1_INTEGER_free(serial);
+
+    ERR_clear_error();
+    X509_CRL_free(crl);
+    issue_destroy(&t);
+}
+
+
+static void
+test_crl_refused(void **state)
+{
+    size_t            i;
+    cmp_str_t         der;
+    issue_test_t      t;
+    cmp_crl_entry_t   entry;
+    unsigned char     serial[40];
+
+    static const int64_t  times[] = { -1, 253402300800000LL };
+    static const int      reasons[] = { -1, 7, 8, 11 };
+
+    (void) state;
+
+    issue_create(&t, PKI_ED25519, 0);
+
+    memset(serial, 1, sizeof(serial));
+    memset(&entry, 0, sizeof(cmp_crl_entry_t));
+    entry.serial.data = serial;
+    entry.serial.len = 20;
+    entry.revoked_at = TEST_NOW;
+
+    test_ok(cmp_crl_make(&t.ca, 1, TEST_NOW, &entry, 1, t.pool, &der));
+
+    for (i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+        entry.reason = reasons[i];
+        assert_int_equal(cmp_crl_make(&t.ca, 1, TEST_NOW, &entry, 1, t.pool,
+                                      &der), CMP_ERROR);
+    }
+
+    entry.reason = 0;
+
+    for (i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+        entry.revoked_at = times[i];
+        assert_int_equal(cmp_crl_make(&t.ca, 1, TEST_NOW, &entry, 1, t.pool,
+                                      &der), CMP_ERROR);
+        entry.revoked_at = TEST_NOW;
+        entry.invalidity = times[i];
+        assert_int_equal(cmp_crl_make(&t.ca, 1, TEST_NOW, &entry, 1, t.pool,
+                                      &der), CMP_ERROR);
+        entry.invalidity = 0;
+    }
+
+    entry.serial.len = 33;
+    assert_int_equal(cmp_crl_make(&t.ca, 1, TEST_NOW, &entry, 1, t.pool,
+                                  &der), CMP_ERROR);
+    entry.serial.len = 0;
+    assert_int_equal(cmp_crl_make(&t.ca, 1, TEST_NOW, &entry, 1, t.pool,
+                                  &der), CMP_ERROR);
+    entry.serial.len = 32;
+    serial[0] = 0x80;
+    test_ok(cmp_crl_make(&t.ca, 1, TEST_NOW, &entry, 1, t.pool, &der));
+
+    assert_int_equal(cmp_crl_make(&t.ca, -1, TEST_NOW, &entry, 1, t.pool,
+                                  &der), CMP_ERROR);
+
+    assert_int_equal(ERR_peek_error(), 0);
+    issue_destroy(&t);
+}
+
+
+/* lengths that need one to three octets */
+
+static void
+test_crl_many(void **state)
+{
+    size_t            i, k;
+    X509_CRL         *crl;
+    issue_test_t      t;
+    cmp_crl_entry_t  *entries;
+    unsigned char    *serials;
+
+    static const size_t  counts[] = { 1, 2, 3, 4, 5, 6, 7, 1500, 20000 };
+
+    (void) state;
+
+    issue_create(&t, PKI_ED25519, 0);
+
+    entries = calloc(20000, sizeof(cmp_crl_entry_t));
+    serials = calloc(20000, 20);
+    assert_true(entries != NULL && serials != NULL);
+
+    for (i = 0; i < 20000; i++) {
+        memset(serials + 20 * i, 0x55, 20);
+        memcpy(serials + 20 * i + 10, &i, sizeof(i));
+        entries[i].serial.data = serials + 20 * i;
+        entries[i].serial.len = 20;
+        entries[i].revoked_at = TEST_NOW;
+        entries[i].reason = (i & 1) ? CRL_REASON_SUPERSEDED : 0;
+    }
+
+    for (k = 0; k < sizeof(counts) / sizeof(counts[0]); k++) {
+        crl = test_crl_make(&t, 1, entries, counts[k]);
+        assert_int_equal(sk_X509_REVOKED_num(X509_CRL_get_REVOKED(crl)),
+                         counts[k]);
+        X509_CRL_free(crl);
+    }
+
+    free(entries);
+    free(serials);
+    issue_destroy(&t);
+}
+
+
+int
+main(void)
+{
+    const struct CMUnitTest  tests[] = {
+        cmocka_unit_test(test_crl_empty),
+        cmocka_unit_test(test_crl_entries),
+        cmocka_unit_test(test_crl_refused),
+        cmocka_unit_test(test_crl_many)
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

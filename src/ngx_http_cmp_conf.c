@@ -5,6 +5,7 @@
 
 
 #include <ngx_http_cmp_module.h>
+#include <cmp_name.h>
 
 
 static ngx_int_t ngx_http_cmp_conf_args(ngx_conf_t *cf, ngx_command_t *cmd);
@@ -166,25 +167,28 @@ ngx_http_cmp_conf_push(ngx_conf_t *cf, cmp_str_t **list, size_t *n,
 ngx_int_t
 ngx_http_cmp_conf_url(ngx_conf_t *cf, ngx_str_t *url)
 {
-    size_t  i;
+    const char  *reason;
 
-    if (url->len > 8 && url->len <= NGX_HTTP_CMP_URL_LEN
-        && (ngx_strncmp(url->data, "http://", 7) == 0
-            || ngx_strncmp(url->data, "https://", 8) == 0
-            || ngx_strncmp(url->data, "ldap://", 7) == 0))
-    {
-        for (i = 0; i < url->len; i++) {
-            if (url->data[i] <= 0x20 || url->data[i] >= 0x7f) {
-                break;
-            }
-        }
+    reason = "is too long";
 
-        if (i == url->len) {
-            return NGX_OK;
-        }
+    if (url->len <= NGX_HTTP_CMP_URL_LEN) {
+        reason = cmp_uri_check(url->data, url->len);
     }
 
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid URL \"%V\"", url);
+    if (reason == NULL) {
+
+        if (ngx_strncmp(url->data, "http://", 7) == 0
+            || ngx_strncmp(url->data, "https://", 8) == 0
+            || ngx_strncmp(url->data, "ldap://", 7) == 0)
+        {
+            return NGX_OK;
+        }
+
+        reason = "begins with none of http://, https:// and ldap://";
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid URL \"%V\": it %s", url,
+                       reason);
 
     return NGX_ERROR;
 }

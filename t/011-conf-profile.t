@@ -379,7 +379,7 @@ $name http://;             => invalid URL "http://"
 $name "http://a b/";       => invalid URL "http://a b/"
 $name http://pki.example/ä;    => invalid URL "http://pki.example/ä"
 $name http://pki.example/a x;  => invalid URL "x"
-$name http:///nohost/;         => URL "http:///nohost/" has no host \@end
+$name http:///nohost/;         => URL "http:///nohost/": it has no host
 _EOC_
 
     my $many = join ' ', map { "http://$_.example/" } 1 .. 17;

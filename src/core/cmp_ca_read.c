@@ -249,8 +249,9 @@ cmp_ca_read_key(const char *file, const char *password, EVP_PKEY **key,
         snprintf(err, size, "the key in \"%s\" is encrypted and no password "
                  "for it is set", file);
 
-    } else if (ERR_GET_LIB(error) == ERR_LIB_PEM
-               && ERR_GET_REASON(error) == PEM_R_NO_START_LINE)
+    } else if (password == NULL
+               && ERR_GET_LIB(error) == ERR_LIB_OSSL_DECODER
+               && ERR_GET_REASON(error) == ERR_R_UNSUPPORTED)
     {
         snprintf(err, size, "no private key in \"%s\", it must be in PEM "
                  "format", file);

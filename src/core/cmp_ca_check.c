@@ -457,7 +457,8 @@ cmp_ca_sign_once(EVP_PKEY *key, const EVP_MD *md, X509 *cert)
 
     sign = cmp_sign_ctx(key, md);
 
-    if (sign == NULL || !EVP_DigestSign(sign, NULL, &len, text, sizeof(text)))
+    if (sign == NULL
+        || EVP_DigestSign(sign, NULL, &len, text, sizeof(text)) <= 0)
     {
         goto done;
     }
@@ -466,7 +467,7 @@ cmp_ca_sign_once(EVP_PKEY *key, const EVP_MD *md, X509 *cert)
     verify = EVP_MD_CTX_new();
 
     if (sig == NULL || verify == NULL
-        || !EVP_DigestSign(sign, sig, &len, text, sizeof(text))
+        || EVP_DigestSign(sign, sig, &len, text, sizeof(text)) <= 0
         || EVP_DigestVerifyInit(verify, &pctx, md, NULL,
                                 X509_get0_pubkey(cert)) <= 0
         || EVP_DigestVerify(verify, sig, len, text, sizeof(text)) != 1)

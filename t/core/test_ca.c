@@ -3,22 +3,17 @@
  * Copyright (C) ngx_http_cmp_module contributors
  *
  * A CA when its configuration is complete: what is refused, and how it is
- * said.  Reading of files.
+ * said.
  */
 
 
 #include <test_util.h>
 #include <pki.h>
 
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <openssl/err.h>
-#include <openssl/pem.h>
 
 
 typedef struct {
@@ -40,7 +35,6 @@ static X509 *test_cert(test_t *t, const char *subject, EVP_PKEY *key,
 static X509 *test_ra(test_t *t, const char *ku);
 static void test_finish(test_t *t, const char *err);
 static void test_replace(test_t *t, X509 *cert);
-static void test_write(const char *path, const char *text);
 
 
 /* a root that issues by itself */
@@ -571,168 +565,6 @@ test_ca_scopes(void **state)
 }
 
 
-static void
-test_write(const char *path, const char *text)
-{
-    FILE  *file;
-
-    file = fopen(path, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    assert_int_equal(fclose(file), 0);
-}
-
-
-static void
-test_ca_read_certificates(void **state)
-{
-    char             path[] = "/tmp/cmp_test_XXXXXX", err[400];
-    FILE            *file;
-    test_t           t;
-    STACK_OF(X509)  *certs;
-
-    (void) state;
-
-    test_create(&t);
-    close(mkstemp(path));
-
-    assert_int_equal(cmp_ca_read_certificates("/nonexistent", &certs, err,
-                                              sizeof(err)), CMP_ERROR);
-    assert_string_equal(err, "cannot open \"/nonexistent\": No such file or "
-                        "directory");
-
-    test_write(path, "");
-    assert_int_equal(cmp_ca_read_certificates(path, &certs, err, sizeof(err)),
-                     CMP_ERROR);
-    assert_memory_equal(err, "no certificate in \"", 19);
-    assert_null(certs);
-
-    file = fopen(path, "w");
-    fputs("comment\n", file);
-    PEM_write_X509(file, t.ca.certificate);
-    PEM_write_X509(file, t.ca.certificate);
-    fclose(file);
-    test_ok(cmp_ca_read_certificates(path, &certs, err, sizeof(err)));
-    assert_int_equal(sk_X509_num(certs), 2);
-    assert_int_equal(X509_cmp(sk_X509_value(certs, 1), t.ca.certificate), 0);
-    sk_X509_pop_free(certs, X509_free);
-
-    /* the second one is broken: not silently left out */
-
-    file = fopen(path, "a");
-    fputs("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
-          file);
-    fclose(file);
-    assert_int_equal(cmp_ca_read_certificates(path, &certs, err, sizeof(err)),
-                     CMP_ERROR);
-    assert_memory_equal(err, "cannot read certificate 3 of \"", 30);
-    assert_int_equal(ERR_peek_error(), 0);
-
-    unlink(path);
-    test_destroy(&t);
-}
-
-
-static void
-test_ca_read_key(void **state)
-{
-    char       path[] = "/tmp/cmp_test_XXXXXX", uri[64], err[400];
-    FILE      *file;
-    test_t     t;
-    EVP_PKEY  *key;
-
-    (void) state;
-
-    test_create(&t);
-    close(mkstemp(path));
-    snprintf(uri, sizeof(uri), "store:file:%s", path);
-
-    assert_int_equal(cmp_ca_read_key("/nonexistent", NULL, &key, err,
-                                     sizeof(err)), CMP_ERROR);
-    assert_memory_equal(err, "cannot open \"", 13);
-
-    test_write(path, "nothing");
-    assert_int_equal(cmp_ca_read_key(path, NULL, &key, err, sizeof(err)),
-                     CMP_ERROR);
-    assert_memory_equal(err, "no private key in \"", 19);
-    assert_int_equal(cmp_ca_read_key(uri, NULL, &key, err, sizeof(err)),
-                     CMP_ERROR);
-    assert_memory_equal(err, "no private key at \"", 19);
-    assert_int_equal(ERR_peek_error(), 0);
-
-    file = fopen(path, "w");
-    PEM_write_PrivateKey(file, t.ca.key, NULL, NULL, 0, NULL, NULL);
-    fclose(file);
-    test_ok(cmp_ca_read_key(path, NULL, &key, err, sizeof(err)));
-    assert_int_equal(EVP_PKEY_eq(key, t.ca.key), 1);
-    assert_int_equal(cmp_sign_slow(key), 0);
-    EVP_PKEY_free(key);
-    test_ok(cmp_ca_read_key(uri, NULL, &key, err, sizeof(err)));
-    assert_int_equal(EVP_PKEY_eq(key, t.ca.key), 1);
-    EVP_PKEY_free(key);
-
-    file = fopen(path, "w");
-    PEM_write_PKCS8PrivateKey(file, t.ca.key, EVP_aes_128_cbc(), "secret", 6,
-                              NULL, NULL);
-    fclose(file);
-    assert_int_equal(cmp_ca_read_key(path, NULL, &key, err, sizeof(err)),
-                     CMP_ERROR);
-    assert_memory_equal(err, "the key in \"", 12);
-    assert_non_null(strstr(err, "is encrypted and no password"));
-    assert_int_equal(cmp_ca_read_key(path, "wrong", &key, err, sizeof(err)),
-                     CMP_ERROR);
-    assert_non_null(strstr(err, "is its password right"));
-    assert_int_equal(cmp_ca_read_key(uri, "wrong", &key, err, sizeof(err)),
-                     CMP_ERROR);
-    assert_int_equal(cmp_ca_read_key(uri, NULL, &key, err, sizeof(err)),
-                     CMP_ERROR);
-    assert_null(key);
-    assert_int_equal(ERR_peek_error(), 0);
-    test_ok(cmp_ca_read_key(path, "secret", &key, err, sizeof(err)));
-    assert_int_equal(EVP_PKEY_eq(key, t.ca.key), 1);
-    EVP_PKEY_free(key);
-    test_ok(cmp_ca_read_key(uri, "secret", &key, err, sizeof(err)));
-    EVP_PKEY_free(key);
-
-    unlink(path);
-    test_destroy(&t);
-}
-
-
-static void
-test_ca_read_crls(void **state)
-{
-    char                 path[] = "/tmp/cmp_test_XXXXXX", err[400];
-    FILE                *file;
-    test_t               t;
-    X509_CRL            *crl;
-    STACK_OF(X509_CRL)  *crls;
-
-    (void) state;
-
-    test_create(&t);
-    close(mkstemp(path));
-
-    test_write(path, "x");
-    assert_int_equal(cmp_ca_read_crls(path, &crls, err, sizeof(err)),
-                     CMP_ERROR);
-    assert_memory_equal(err, "no CRL in \"", 11);
-
-    crl = pki_crl(t.ca.certificate, t.ca.key, t.now, t.now + TEST_HOUR, NULL,
-                  0);
-    file = fopen(path, "w");
-    PEM_write_X509_CRL(file, crl);
-    fclose(file);
-    test_ok(cmp_ca_read_crls(path, &crls, err, sizeof(err)));
-    assert_int_equal(sk_X509_CRL_num(crls), 1);
-    sk_X509_CRL_pop_free(crls, X509_CRL_free);
-    X509_CRL_free(crl);
-
-    unlink(path);
-    test_destroy(&t);
-}
-
-
 /* an RSA-PSS key signs with PSS and a salt as long as the digest */
 
 static void
@@ -796,9 +628,6 @@ main(void)
         cmocka_unit_test(test_ca_limits),
         cmocka_unit_test(test_ca_profiles),
         cmocka_unit_test(test_ca_scopes),
-        cmocka_unit_test(test_ca_read_certificates),
-        cmocka_unit_test(test_ca_read_key),
-        cmocka_unit_test(test_ca_read_crls),
         cmocka_unit_test(test_ca_pss)
     };
 

@@ -8,9 +8,12 @@
 
 #include <cmp_msg.h>
 
+#include <unistd.h>
+
 
 
 static void fixture_fail(const char *text);
+static void fixture_dump(const unsigned char *der, size_t len);
 static void fixture_remember(fixture_t *f);
 static void fixture_check_answer(fixture_t *f, const cmp_pki_message_t *req);
 static void fixture_check_header(fixture_t *f, const cmp_pki_header_t *req);
@@ -172,6 +175,7 @@ fixture_send_bytes(fixture_t *f, const unsigned char *der, size_t len)
     client_answer_free(f->a);
     f->a = NULL;
 
+    fixture_dump(der, len);
     fixture_remember(f);
 
     (void) harness_exchange(f->h, der, len);
@@ -192,6 +196,47 @@ fixture_send_bytes(fixture_t *f, const unsigned char *der, size_t len)
     }
 
     return f->a;
+}
+
+
+/* seeds for the fuzz drivers: what fuzz_exchange reads in front is zero */
+
+static void
+fixture_dump(const unsigned char *der, size_t len)
+{
+    int              i;
+    FILE            *file;
+    const char      *dir;
+    char             path[256];
+    unsigned char    head[6];
+    static unsigned  n;
+
+    dir = getenv("CMP_TEST_CORPUS");
+
+    if (dir == NULL || len > 0xffff) {
+        return;
+    }
+
+    memset(head, 0, sizeof(head));
+    head[4] = len >> 8;
+    head[5] = len & 0xff;
+
+    for (i = 0; i < 2; i++) {
+        snprintf(path, sizeof(path), "%s/%s-%d-%u", dir,
+                 (i == 0) ? "msg" : "exchange", (int) getpid(), n);
+
+        file = fopen(path, "wb");
+        assert_non_null(file);
+
+        if (i == 1) {
+            (void) fwrite(head, 1, sizeof(head), file);
+        }
+
+        (void) fwrite(der, 1, len, file);
+        (void) fclose(file);
+    }
+
+    n++;
 }
 
 

@@ -87,7 +87,8 @@ void fixture_sign(fixture_t *f, const harness_pair_t *pair);
 
 /*
  * Protects and sends, checks what has to be right in every answer, and makes
- * it the last one.  fixture_send_raw() leaves the protection as it is.
+ * it the last one.  fixture_send_raw() leaves the protection as it is.  With
+ * CMP_TEST_CORPUS=DIR each message is written there, for t/fuzz/corpus.
  */
 client_answer_t *fixture_send(fixture_t *f, cmp_pki_message_t *msg);
 client_answer_t *fixture_send_raw(fixture_t *f, cmp_pki_message_t *msg);

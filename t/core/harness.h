@@ -95,6 +95,9 @@ extern void (*harness_fail)(const char *text);
 harness_t *harness_create(int key);
 void harness_destroy(harness_t *h);
 
+/* an empty store with the one secret, the time and randomness of the start */
+void harness_reset(harness_t *h);
+
 /*
  * One exchange, as the server runs it.  The request is copied and the copy
  * freed behind it.  Checks what holds for each exchange: the error queue is

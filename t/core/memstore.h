@@ -100,8 +100,9 @@ void memstore_destroy(memstore_t *store);
 cmp_commit_e memstore_load(memstore_t *store, const cmp_load_t *load,
     cmp_pool_t *pool, cmp_records_t *records);
 
-/* all of it or nothing */
-cmp_commit_e memstore_commit(memstore_t *store, const cmp_writes_t *writes);
+/* all of the n writes in order, or nothing */
+cmp_commit_e memstore_commit(memstore_t *store, const cmp_writes_t **writes,
+    size_t n);
 
 /*
  * What the sweeper does: ends transactions that nobody confirmed in time and

@@ -49,9 +49,10 @@ static void memstore_write_audits(memstore_t *store,
 
 
 cmp_commit_e
-memstore_commit(memstore_t *store, const cmp_writes_t *writes)
+memstore_commit(memstore_t *store, const cmp_writes_t **writes, size_t n)
 {
     int                rc;
+    size_t             i;
     void             (*rival)(void *data);
     memstore_saved_t   certs, keys, txs, replies, creds;
 
@@ -77,7 +78,11 @@ memstore_commit(memstore_t *store, const cmp_writes_t *writes)
     memstore_save(&replies, &store->replies, sizeof(memstore_reply_t));
     memstore_save(&creds, &store->credentials, sizeof(memstore_credential_t));
 
-    rc = memstore_write(store, writes);
+    rc = CMP_OK;
+
+    for (i = 0; i < n && rc == CMP_OK; i++) {
+        rc = memstore_write(store, writes[i]);
+    }
 
     memstore_restore(&certs, &store->certs, sizeof(memstore_cert_t), rc);
     memstore_restore(&keys, &store->keys, sizeof(memstore_key_t), rc);
@@ -91,7 +96,10 @@ memstore_commit(memstore_t *store, const cmp_writes_t *writes)
         return CMP_COMMIT_RACE;
     }
 
-    memstore_write_audits(store, writes);
+    for (i = 0; i < n; i++) {
+        memstore_write_audits(store, writes[i]);
+    }
+
     store->commits++;
 
     return CMP_COMMIT_OK;

@@ -148,6 +148,12 @@ extern ngx_module_t  ngx_http_cmp_module;
 char *ngx_http_cmp_conf_setting(ngx_conf_t *cf, ngx_command_t *commands,
     void *conf);
 
+/*
+ * NGX_OK, or NGX_ERROR (logged) when two of the words from the index "first"
+ * on have the same name in front of "="
+ */
+ngx_int_t ngx_http_cmp_conf_once(ngx_conf_t *cf, ngx_uint_t first);
+
 /* NGX_OK, or NGX_ERROR (logged) for a name that cannot stand in a URI */
 ngx_int_t ngx_http_cmp_conf_name(ngx_conf_t *cf, ngx_str_t *name);
 

@@ -77,6 +77,16 @@ ngx_int_t ngx_http_cmp_watch_client(ngx_http_request_t *r);
 /* what was waited for has come; the request may be gone afterwards */
 void ngx_http_cmp_resume(ngx_http_cmp_ctx_t *ctx);
 
+/*
+ * A step that leaves something in the thread's error queue is a fault: nginx
+ * would blame the next TLS handshake for it (pitfall 3.4.1).
+ */
+#if (NGX_DEBUG)
+void ngx_http_cmp_check_errors(ngx_log_t *log);
+#else
+#define ngx_http_cmp_check_errors(log)
+#endif
+
 /* steps that others go on with */
 ngx_int_t ngx_http_cmp_load_step(ngx_http_cmp_ctx_t *ctx);
 ngx_int_t ngx_http_cmp_decide_step(ngx_http_cmp_ctx_t *ctx);

@@ -655,6 +655,10 @@ ngx_http_cmp_ca_crl(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     ca->crl_set = 1;
 
+    if (ngx_http_cmp_conf_once(cf, 1) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     value = cf->args->elts;
 
     for (i = 1; i < cf->args->nelts; i++) {

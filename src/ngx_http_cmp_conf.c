@@ -94,6 +94,38 @@ ngx_http_cmp_conf_args(ngx_conf_t *cf, ngx_command_t *cmd)
 
 
 ngx_int_t
+ngx_http_cmp_conf_once(ngx_conf_t *cf, ngx_uint_t first)
+{
+    size_t       len;
+    ngx_str_t   *value, name;
+    ngx_uint_t   i, n;
+
+    value = cf->args->elts;
+
+    for (i = first + 1; i < cf->args->nelts; i++) {
+
+        len = strcspn((char *) value[i].data, "=");
+
+        for (n = first; n < i; n++) {
+
+            if (strcspn((char *) value[n].data, "=") == len
+                && ngx_strncmp(value[n].data, value[i].data, len) == 0)
+            {
+                name.data = value[i].data;
+                name.len = len;
+
+                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                                   "duplicate parameter \"%V\"", &name);
+                return NGX_ERROR;
+            }
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
 ngx_http_cmp_conf_name(ngx_conf_t *cf, ngx_str_t *name)
 {
     u_char      ch;

@@ -4,12 +4,10 @@
  */
 
 
-#include <ngx_config.h>
-#include <ngx_core.h>
-#include <ngx_http.h>
-#include <openssl/crypto.h>
-
+#include <ngx_http_cmp_module.h>
 #include <ngx_http_cmp_pg_conn.h>
+
+#include <openssl/crypto.h>
 
 
 static ngx_int_t ngx_http_cmp_store_argument(ngx_conf_t *cf,
@@ -62,6 +60,10 @@ ngx_http_cmp_store(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     store->queue_max = 1024;
     store->queue_timeout = NGX_CONF_UNSET_MSEC;
     store->startup_options = 1;
+
+    if (ngx_http_cmp_conf_once(cf, 2) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
 
     value = cf->args->elts;
 

@@ -549,6 +549,7 @@ crl refresh=999ms;           => invalid parameter "refresh=999ms"
 crl refresh=8d;              => "crl refresh" is 691200000, but @begin
 crl lifetime=1h;             => "crl refresh" is 86400000, but @begin
 crl lifetime=7d foo=bar;     => invalid parameter "foo=bar"
+crl lifetime=7d lifetime=8d; => duplicate parameter "lifetime"
 crl url=;                    => invalid URL ""
 crl url=pki.example;         => invalid URL "pki.example"
 crl url=file:///a;           => invalid URL "file:///a"

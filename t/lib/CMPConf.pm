@@ -91,8 +91,11 @@ sub configuration {
     $good->{$place} = '' if $alone;
     $with{$place} = "# here\n$settings\n";
 
-    my $store = $place eq 'store'
-                    ? "cmp_store\n$with{store}" : "cmp_store $good->{store}";
+    my $store = "cmp_store $good->{store};";
+
+    $store = "# here\ncmp_store $good->{store} $settings;"
+        if $place eq 'store';
+
     my $module = $ENV{TEST_CMP_MODULE}
                      ? "load_module $ENV{TEST_CMP_MODULE};" : '';
     my $dir = CMPTest::tmp();
@@ -109,7 +112,7 @@ events { }
 http {
 access_log off;
 $temp
-$store;
+$store
 cmp_profile second { validity 1d; key ed25519; }
 cmp_profile device {   # begin profile
 $good->{profile}

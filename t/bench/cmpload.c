@@ -103,6 +103,7 @@ load_destroy(load_t *load)
     load_check_free(load->check);
     load_keys_free(load->keys);
     X509_ALGOR_free(load->mac_alg);
+    EVP_MD_free(load->md);
     OPENSSL_cleanse(load->mac_key, sizeof(load->mac_key));
 
     free(load->tasks);

@@ -128,7 +128,7 @@ typedef struct {
     cmp_str_t              spki;            /* its DER */
     cmp_str_t              subject;
 
-    X509                  *cert;            /* received */
+    cmp_str_t              cert;            /* received */
     EVP_PKEY              *old_key;         /* kur, rr: the one there was */
     X509                  *old;
 
@@ -199,6 +199,7 @@ typedef struct {
     load_check_t          *check;
 
     /* MAC */
+    EVP_MD                *md;
     X509_ALGOR            *mac_alg;
     unsigned char          mac_key[CMP_SHA256_LEN];
 
@@ -263,6 +264,7 @@ X509_NAME *load_name(const char *text, long number);
  */
 load_keys_t *load_keys_create(const char *kind, long n);
 EVP_PKEY *load_keys_make(load_keys_t *keys);
+X509_PUBKEY *load_keys_public(const load_keys_t *keys, EVP_PKEY *pkey);
 void load_keys_free(load_keys_t *keys);
 int load_keys_known(const char *kind);
 
@@ -292,20 +294,71 @@ const EVP_MD *load_key_md(EVP_PKEY *key);
 
 
 /*
+ * cmpload_answer.c: 1, or 0 when it is something else.  All strings point
+ * into the answer, but for protected_part.
+ */
+typedef struct {
+    unsigned char          tag;
+    cmp_str_t              whole;
+    cmp_str_t              content;
+} load_tlv_t;
+
+typedef struct {
+    int                    type;
+    cmp_pki_header_t      *header;
+    cmp_str_t              body;            /* inside its tag */
+    cmp_str_t              protected_part;
+    ASN1_BIT_STRING       *protection;      /* NULL: none */
+    cmp_str_t              extra_certs;     /* SEQUENCE OF */
+    cmp_str_t              signer;          /* the first of them */
+} load_answer_t;
+
+typedef struct {
+    cmp_str_t              id;
+    cmp_str_t              status;
+    cmp_str_t              cert;            /* empty: none */
+} load_response_t;
+
+typedef struct {
+    cmp_str_t              tbs;
+    cmp_str_t              alg;
+    cmp_str_t              signature;
+    cmp_str_t              serial;          /* content octets */
+    cmp_str_t              issuer;
+    cmp_str_t              not_before;
+    cmp_str_t              not_after;
+    cmp_str_t              subject;
+    cmp_str_t              spki;
+} load_cert_t;
+
+int load_answer_decode(load_answer_t *answer, const unsigned char *data,
+    size_t len);
+int load_answer_response(const load_answer_t *answer,
+    load_response_t *response);
+int load_cert_decode(const cmp_str_t *der, load_cert_t *cert);
+void load_answer_free(load_answer_t *answer);
+
+
+/*
  * cmpload_check.c: what is wrong with the answer to the step of the task, and
  * a text; takes certificate and nonce over into the task
  */
+int load_check_answer(load_t *load, load_task_t *task,
+    const unsigned char *data, size_t len, char *err, size_t size);
+
+
+/*
+ * cmpload_cert.c.  load_check_signer() gives the key that verifies the
+ * answer, NULL when its certificate is not trusted.
+ */
 load_check_t *load_check_create(const load_conf_t *conf);
 void load_check_free(load_check_t *check);
-int load_check_answer(load_t *load, load_task_t *task,
-    const unsigned char *body, size_t len, char *err, size_t size);
-
-
-/* cmpload_cert.c */
-int load_check_certificate(load_t *load, load_task_t *task, X509 *cert,
-    int full, char *err, size_t size);
-int load_check_signer(load_check_t *check, X509 *cert, STACK_OF(X509) *chain);
-X509 *load_check_issuer(const load_check_t *check);
+const cmp_str_t *load_check_issuer(const load_check_t *check);
+X509 *load_check_signer(load_check_t *check, const load_answer_t *answer);
+int load_check_octets(const cmp_str_t *octets, const X509_ALGOR *alg,
+    const ASN1_BIT_STRING *signature, EVP_PKEY *key);
+int load_check_certificate(load_t *load, load_task_t *task, int full,
+    char *err, size_t size);
 
 
 /*

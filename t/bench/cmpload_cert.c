@@ -18,14 +18,24 @@
 struct load_check_s {
     X509            *issuer;
     EVP_PKEY        *issuer_key;
+    cmp_str_t        issuer_der;
+    cmp_str_t        issuer_name;
     X509_STORE      *store;
-    X509            *signer;        /* the last one that was verified */
+
+    /* of answers, the last one that was verified */
+    X509            *signer;
+    cmp_str_t        signer_der;
 };
 
 
+static X509 *load_signer_verify(load_check_t *check,
+    const load_answer_t *answer);
 static const char *load_certificate_fault(load_t *load, load_task_t *task,
-    X509 *cert, int full);
-static int load_same_der(unsigned char *der, int len, const cmp_str_t *wanted);
+    const load_cert_t *cert, int full);
+static int load_certificate_signed(load_check_t *check,
+    const load_cert_t *cert);
+static int load_certificate_valid(const load_cert_t *cert);
+static int load_time_cmp(const cmp_str_t *der);
 
 
 load_check_t *
@@ -43,17 +53,16 @@ load_check_create(const load_conf_t *conf)
     check->issuer = sk_X509_value(conf->ca, 0);
     check->issuer_key = X509_get0_pubkey(check->issuer);
     check->store = X509_STORE_new();
+    load_must(check->issuer_key != NULL && check->store != NULL);
 
-    if (check->issuer_key == NULL || check->store == NULL) {
-        load_fatal_crypto("X509_STORE_new()");
-    }
+    check->issuer_der.len = i2d_X509(check->issuer, &check->issuer_der.data);
+    check->issuer_name.len = i2d_X509_NAME(X509_get_subject_name(
+                                                              check->issuer),
+                                           &check->issuer_name.data);
 
     for (i = 0; i < sk_X509_num(conf->ca); i++) {
-        if (X509_STORE_add_cert(check->store, sk_X509_value(conf->ca, i))
-            != 1)
-        {
-            load_fatal_crypto("X509_STORE_add_cert()");
-        }
+        load_must(X509_STORE_add_cert(check->store, sk_X509_value(conf->ca, i))
+                  == 1);
     }
 
     (void) X509_STORE_set_flags(check->store, X509_V_FLAG_PARTIAL_CHAIN);
@@ -67,36 +76,57 @@ load_check_free(load_check_t *check)
 {
     X509_STORE_free(check->store);
     X509_free(check->signer);
+    free(check->signer_der.data);
+    OPENSSL_free(check->issuer_der.data);
+    OPENSSL_free(check->issuer_name.data);
     free(check);
 }
 
 
-X509 *
+const cmp_str_t *
 load_check_issuer(const load_check_t *check)
 {
-    return check->issuer;
+    return &check->issuer_der;
 }
 
 
-/* 1: it has a path to one of the CA certificates, and may sign */
+X509 *
+load_check_signer(load_check_t *check, const load_answer_t *answer)
+{
+    if (answer->signer.len == 0) {
+        return NULL;
+    }
 
-int
-load_check_signer(load_check_t *check, X509 *cert, STACK_OF(X509) *chain)
+    if (check->signer != NULL
+        && cmp_str_equal(&check->signer_der, &answer->signer))
+    {
+        return check->signer;
+    }
+
+    return load_signer_verify(check, answer);
+}
+
+
+/* it has to have a path to one of the CA certificates, and to be for this */
+
+static X509 *
+load_signer_verify(load_check_t *check, const load_answer_t *answer)
 {
     int              ok;
+    X509            *cert;
     X509_STORE_CTX  *ctx;
+    STACK_OF(X509)  *chain;
 
-    if (check->signer != NULL && X509_cmp(check->signer, cert) == 0) {
-        return 1;
+    chain = cmp_asn1_decode(cmp_certificates_t, answer->extra_certs.data,
+                            answer->extra_certs.len);
+    if (chain == NULL) {
+        return NULL;
     }
 
+    cert = sk_X509_value(chain, 0);
     ctx = X509_STORE_CTX_new();
-
-    if (ctx == NULL
-        || X509_STORE_CTX_init(ctx, check->store, cert, chain) != 1)
-    {
-        load_fatal_crypto("X509_STORE_CTX_init()");
-    }
+    load_must(ctx != NULL);
+    load_must(X509_STORE_CTX_init(ctx, check->store, cert, chain) == 1);
 
     ok = X509_verify_cert(ctx) == 1
          && (X509_get_key_usage(cert) & KU_DIGITAL_SIGNATURE) != 0;
@@ -105,26 +135,61 @@ load_check_signer(load_check_t *check, X509 *cert, STACK_OF(X509) *chain)
 
     if (ok) {
         X509_free(check->signer);
+        free(check->signer_der.data);
+
         X509_up_ref(cert);
         check->signer = cert;
+        check->signer_der.len = answer->signer.len;
+        check->signer_der.data = load_alloc(answer->signer.len);
+        memcpy(check->signer_der.data, answer->signer.data,
+               answer->signer.len);
     }
 
-    return ok;
+    sk_X509_pop_free(chain, X509_free);
+
+    return ok ? check->signer : NULL;
+}
+
+
+/* the signature over a SEQUENCE, as it was received */
+
+int
+load_check_octets(const cmp_str_t *octets, const X509_ALGOR *alg,
+    const ASN1_BIT_STRING *signature, EVP_PKEY *key)
+{
+    ASN1_TYPE    any;
+    ASN1_STRING  string;
+
+    memset(&string, 0, sizeof(ASN1_STRING));
+    string.type = V_ASN1_SEQUENCE;
+    string.data = octets->data;
+    string.length = (int) octets->len;
+
+    any.type = V_ASN1_SEQUENCE;
+    any.value.sequence = &string;
+
+    return ASN1_item_verify(ASN1_ITEM_rptr(ASN1_ANY), alg, signature, &any,
+                            key)
+           == 1;
 }
 
 
 int
-load_check_certificate(load_t *load, load_task_t *task, X509 *cert, int full,
-    char *err, size_t size)
+load_check_certificate(load_t *load, load_task_t *task, int full, char *err,
+    size_t size)
 {
-    const char           *fault;
-    unsigned char        *p;
-    const ASN1_INTEGER   *serial;
+    const char     *fault;
+    load_cert_t     cert;
+    unsigned char  *p;
 
-    serial = X509_get0_serialNumber(cert);
+    if (load_cert_decode(&task->cert, &cert) == 0) {
+        (void) snprintf(err, size, "the certificate is no v3 one in DER");
+        return LOAD_CERTIFICATE;
+    }
 
-    if (serial->type != V_ASN1_INTEGER
-        || serial->length < 1 || serial->length > CMP_SERIAL_LEN)
+    if (cert.serial.len < 1
+        || cert.serial.len > CMP_SERIAL_LEN
+        || (cert.serial.data[0] & 0x80) != 0)
     {
         (void) snprintf(err, size, "serialNumber is not 1 to 20 octets");
         return LOAD_CERTIFICATE;
@@ -132,14 +197,15 @@ load_check_certificate(load_t *load, load_task_t *task, X509 *cert, int full,
 
     p = load->serials + load->nserials * CMP_SERIAL_LEN;
     memset(p, 0, CMP_SERIAL_LEN);
-    memcpy(p + CMP_SERIAL_LEN - serial->length, serial->data, serial->length);
+    memcpy(p + CMP_SERIAL_LEN - cert.serial.len, cert.serial.data,
+           cert.serial.len);
     load->nserials++;
 
     if (load->conf->verify == LOAD_VERIFY_NONE) {
         return LOAD_OK;
     }
 
-    fault = load_certificate_fault(load, task, cert, full);
+    fault = load_certificate_fault(load, task, &cert, full);
 
     if (fault != NULL) {
         (void) snprintf(err, size, "%s", fault);
@@ -151,42 +217,26 @@ load_check_certificate(load_t *load, load_task_t *task, X509 *cert, int full,
 
 
 static const char *
-load_certificate_fault(load_t *load, load_task_t *task, X509 *cert, int full)
+load_certificate_fault(load_t *load, load_task_t *task,
+    const load_cert_t *cert, int full)
 {
-    int             len;
-    X509           *issuer;
-    unsigned char  *der;
-
-    issuer = load->check->issuer;
-
-    der = NULL;
-    len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &der);
-
-    if (load_same_der(der, len, &task->spki) == 0) {
+    if (cmp_str_equal(&cert->spki, &task->spki) == 0) {
         return "the certificate is for another key";
     }
 
-    der = NULL;
-    len = i2d_X509_NAME(X509_get_subject_name(cert), &der);
-
-    if (load_same_der(der, len, &task->subject) == 0) {
+    if (cmp_str_equal(&cert->subject, &task->subject) == 0) {
         return "the certificate has another subject";
     }
 
-    if (X509_NAME_cmp(X509_get_issuer_name(cert),
-                      X509_get_subject_name(issuer))
-        != 0)
-    {
+    if (cmp_str_equal(&cert->issuer, &load->check->issuer_name) == 0) {
         return "the certificate has another issuer";
     }
 
-    if (X509_cmp_current_time(X509_get0_notBefore(cert)) >= 0
-        || X509_cmp_current_time(X509_get0_notAfter(cert)) <= 0)
-    {
+    if (load_certificate_valid(cert) == 0) {
         return "the certificate is not valid now";
     }
 
-    if (full && X509_verify(cert, load->check->issuer_key) != 1) {
+    if (full && load_certificate_signed(load->check, cert) == 0) {
         return "the certificate is not signed by the CA";
     }
 
@@ -194,18 +244,51 @@ load_certificate_fault(load_t *load, load_task_t *task, X509 *cert, int full)
 }
 
 
-/* frees the DER */
+static int
+load_certificate_signed(load_check_t *check, const load_cert_t *cert)
+{
+    int               ok;
+    X509_ALGOR       *alg;
+    ASN1_BIT_STRING  *signature;
+
+    alg = cmp_asn1_decode(X509_ALGOR, cert->alg.data, cert->alg.len);
+    signature = cmp_asn1_decode(ASN1_BIT_STRING, cert->signature.data,
+                                cert->signature.len);
+
+    ok = alg != NULL
+         && signature != NULL
+         && load_check_octets(&cert->tbs, alg, signature, check->issuer_key);
+
+    X509_ALGOR_free(alg);
+    ASN1_BIT_STRING_free(signature);
+
+    return ok;
+}
+
 
 static int
-load_same_der(unsigned char *der, int len, const cmp_str_t *wanted)
+load_certificate_valid(const load_cert_t *cert)
 {
-    int  same;
+    return load_time_cmp(&cert->not_before) < 0
+           && load_time_cmp(&cert->not_after) > 0;
+}
 
-    same = len > 0
-           && (size_t) len == wanted->len
-           && memcmp(der, wanted->data, wanted->len) == 0;
 
-    OPENSSL_free(der);
+/* against now: -1 before, 1 after, 0 no time */
 
-    return same;
+static int
+load_time_cmp(const cmp_str_t *der)
+{
+    int         rc;
+    ASN1_TIME  *time;
+
+    time = cmp_asn1_decode(ASN1_TIME, der->data, der->len);
+    if (time == NULL) {
+        return 0;
+    }
+
+    rc = X509_cmp_current_time(time);
+    ASN1_TIME_free(time);
+
+    return rc;
 }

@@ -6,37 +6,45 @@
  */
 
 
+#define _GNU_SOURCE             /* memmem() */
+
 #include <cmpload.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <openssl/crypto.h>
 #include <openssl/hmac.h>
 
 
-static void load_add_reason(const cmp_msg_t *msg, int kind, char *err,
+static void load_add_reason(const load_answer_t *answer, int kind, char *err,
     size_t size);
 static int load_check_message(load_t *load, load_task_t *task,
-    const cmp_msg_t *msg, char *err, size_t size);
+    const load_answer_t *answer, char *err, size_t size);
 static int load_check_header(load_t *load, load_task_t *task,
-    const cmp_msg_t *msg, char *err, size_t size);
+    const load_answer_t *answer, char *err, size_t size);
 static int load_check_protection(load_t *load, load_task_t *task,
-    const cmp_msg_t *msg, char *err, size_t size);
-static int load_check_mac(load_t *load, const cmp_msg_t *msg, char *err,
+    const load_answer_t *answer, char *err, size_t size);
+static int load_check_mac(load_t *load, const load_answer_t *answer, char *err,
     size_t size);
 static int load_check_mac_key(load_t *load, const X509_ALGOR *alg,
     unsigned char *key);
-static int load_check_signature(load_t *load, const cmp_msg_t *msg, char *err,
-    size_t size);
+static int load_check_signature(load_t *load, const load_answer_t *answer,
+    char *err, size_t size);
 static int load_check_body(load_t *load, load_task_t *task,
-    const cmp_msg_t *msg, int full, char *err, size_t size);
+    const load_answer_t *answer, int full, char *err, size_t size);
 static int load_check_enrolled(load_t *load, load_task_t *task,
-    const cmp_msg_t *msg, int full, char *err, size_t size);
+    const load_answer_t *answer, int full, char *err, size_t size);
+static int load_check_error(const load_answer_t *answer, char *err,
+    size_t size);
+static int load_check_revoked(const load_answer_t *answer, char *err,
+    size_t size);
 static int load_check_status(const cmp_pki_status_info_t *info, char *err,
     size_t size);
-static int load_check_genp(load_t *load, const cmp_msg_t *msg, char *err,
-    size_t size);
+static int load_check_genp(load_t *load, const load_answer_t *answer,
+    char *err, size_t size);
+static int load_granted(const cmp_pki_header_t *header);
 static int load_answer_type(const load_t *load, const load_task_t *task);
 static int load_same(const ASN1_OCTET_STRING *string, const void *data,
     size_t len);
@@ -44,34 +52,22 @@ static int load_wrong(int kind, char *err, size_t size, const char *text);
 
 
 int
-load_check_answer(load_t *load, load_task_t *task, const unsigned char *body,
+load_check_answer(load_t *load, load_task_t *task, const unsigned char *data,
     size_t len, char *err, size_t size)
 {
-    int             rc;
-    cmp_msg_t       msg;
-    cmp_pool_t     *pool;
-    cmp_refusal_t   refusal;
+    int            rc;
+    load_answer_t  answer;
 
-    memset(&refusal, 0, sizeof(cmp_refusal_t));
-
-    pool = cmp_pool_create();
-    if (pool == NULL) {
-        load_fatal("out of memory");
-    }
-
-    rc = cmp_msg_decode(pool, body, len, &msg, &refusal);
-
-    if (rc == CMP_OK) {
-        rc = load_check_message(load, task, &msg, err, size);
-        load_add_reason(&msg, rc, err, size);
+    if (load_answer_decode(&answer, data, len)) {
+        rc = load_check_message(load, task, &answer, err, size);
+        load_add_reason(&answer, rc, err, size);
 
     } else {
-        (void) snprintf(err, size, "the answer is no PKIMessage: %s",
-                        refusal.detail);
-        rc = LOAD_DECODE;
+        rc = load_wrong(LOAD_DECODE, err, size,
+                        "the answer is no PKIMessage in DER");
     }
 
-    cmp_pool_destroy(pool);
+    load_answer_free(&answer);
     cmp_crypto_error(NULL, 0);
 
     return rc;
@@ -81,39 +77,36 @@ load_check_answer(load_t *load, load_task_t *task, const unsigned char *body,
 /* an error that cannot be trusted may still tell what went wrong */
 
 static void
-load_add_reason(const cmp_msg_t *msg, int kind, char *err, size_t size)
+load_add_reason(const load_answer_t *answer, int kind, char *err, size_t size)
 {
     size_t  len;
 
-    if (msg->type != CMP_BODY_ERROR
-        || (kind != LOAD_HEADER && kind != LOAD_PROTECTION))
-    {
-        return;
-    }
-
     len = strlen(err);
 
-    if (len + 2 < size) {
+    if (answer->type == CMP_BODY_ERROR
+        && (kind == LOAD_HEADER || kind == LOAD_PROTECTION)
+        && len + 2 < size)
+    {
         memcpy(err + len, "; ", 3);
-        (void) load_check_status(msg->body->value.error->pki_status_info,
-                                 err + len + 2, size - len - 2);
+        (void) load_check_error(answer, err + len + 2, size - len - 2);
     }
 }
 
 
 static int
-load_check_message(load_t *load, load_task_t *task, const cmp_msg_t *msg,
+load_check_message(load_t *load, load_task_t *task, const load_answer_t *answer,
     char *err, size_t size)
 {
-    int            rc, full, none;
-    load_signer_t  own;
+    int                       rc, full, none;
+    load_signer_t             own;
+    const ASN1_OCTET_STRING  *nonce;
 
     none = (load->conf->verify == LOAD_VERIFY_NONE);
     full = (load->conf->verify == LOAD_VERIFY_ALL)
            || (none == 0 && task->number % LOAD_SAMPLE == 0);
 
     if (none == 0) {
-        rc = load_check_header(load, task, msg, err, size);
+        rc = load_check_header(load, task, answer, err, size);
 
         if (rc != LOAD_OK) {
             return rc;
@@ -122,7 +115,7 @@ load_check_message(load_t *load, load_task_t *task, const cmp_msg_t *msg,
         /* a MAC costs too little to be left out */
 
         if (full || load_task_signer(load, task, &own) == NULL) {
-            rc = load_check_protection(load, task, msg, err, size);
+            rc = load_check_protection(load, task, answer, err, size);
 
             if (rc != LOAD_OK) {
                 return rc;
@@ -130,14 +123,12 @@ load_check_message(load_t *load, load_task_t *task, const cmp_msg_t *msg,
         }
     }
 
-    rc = load_check_body(load, task, msg, full, err, size);
+    rc = load_check_body(load, task, answer, full, err, size);
 
-    if (rc == LOAD_OK
-        && msg->header->sender_nonce != NULL
-        && msg->header->sender_nonce->length == CMP_NONCE_LEN)
-    {
-        memcpy(task->recip_nonce, msg->header->sender_nonce->data,
-               CMP_NONCE_LEN);
+    nonce = answer->header->sender_nonce;
+
+    if (rc == LOAD_OK && nonce != NULL && nonce->length == CMP_NONCE_LEN) {
+        memcpy(task->recip_nonce, nonce->data, CMP_NONCE_LEN);
     }
 
     return rc;
@@ -145,14 +136,14 @@ load_check_message(load_t *load, load_task_t *task, const cmp_msg_t *msg,
 
 
 static int
-load_check_header(load_t *load, load_task_t *task, const cmp_msg_t *msg,
+load_check_header(load_t *load, load_task_t *task, const load_answer_t *answer,
     char *err, size_t size)
 {
     const cmp_pki_header_t  *header;
 
-    header = msg->header;
+    header = answer->header;
 
-    if (msg->pvno != load->conf->pvno) {
+    if (ASN1_INTEGER_get(header->pvno) != load->conf->pvno) {
         return load_wrong(LOAD_HEADER, err, size,
                           "pvno is not that of the request");
     }
@@ -183,16 +174,16 @@ load_check_header(load_t *load, load_task_t *task, const cmp_msg_t *msg,
 
 
 static int
-load_check_protection(load_t *load, load_task_t *task, const cmp_msg_t *msg,
-    char *err, size_t size)
+load_check_protection(load_t *load, load_task_t *task,
+    const load_answer_t *answer, char *err, size_t size)
 {
     int                     mac, expected;
     load_signer_t           own;
     const cmp_pki_header_t  *header;
 
-    header = msg->header;
+    header = answer->header;
 
-    if (header->protection_alg == NULL || msg->protection == NULL) {
+    if (header->protection_alg == NULL || answer->protection == NULL) {
         return load_wrong(LOAD_PROTECTION, err, size,
                           "the answer is not protected");
     }
@@ -203,24 +194,25 @@ load_check_protection(load_t *load, load_task_t *task, const cmp_msg_t *msg,
 
     /* an error about the protection of the request may be signed */
 
-    if (mac != expected && (mac || msg->type != CMP_BODY_ERROR)) {
+    if (mac != expected && (mac || answer->type != CMP_BODY_ERROR)) {
         return load_wrong(LOAD_PROTECTION, err, size,
                           "the answer is not protected as the request was");
     }
 
-    return mac ? load_check_mac(load, msg, err, size)
-               : load_check_signature(load, msg, err, size);
+    return mac ? load_check_mac(load, answer, err, size)
+               : load_check_signature(load, answer, err, size);
 }
 
 
 static int
-load_check_mac(load_t *load, const cmp_msg_t *msg, char *err, size_t size)
+load_check_mac(load_t *load, const load_answer_t *answer, char *err,
+    size_t size)
 {
     unsigned int       n;
     unsigned char      mac[EVP_MAX_MD_SIZE], key[CMP_SHA256_LEN];
     const X509_ALGOR  *alg;
 
-    alg = msg->header->protection_alg;
+    alg = answer->header->protection_alg;
 
     if (X509_ALGOR_cmp(alg, load->mac_alg) == 0) {
         memcpy(key, load->mac_key, CMP_SHA256_LEN);
@@ -231,21 +223,21 @@ load_check_mac(load_t *load, const cmp_msg_t *msg, char *err, size_t size)
                           "request");
     }
 
-    if (HMAC(EVP_sha256(), key, CMP_SHA256_LEN, msg->protected_part.data,
-             msg->protected_part.len, mac, &n)
+    if (HMAC(load->md, key, CMP_SHA256_LEN, answer->protected_part.data,
+             answer->protected_part.len, mac, &n)
         == NULL)
     {
         load_fatal_crypto("HMAC()");
     }
 
-    if (cmp_asn1_is_octets(msg->protection) == 0
-        || msg->protection->length != (int) n
-        || CRYPTO_memcmp(msg->protection->data, mac, n) != 0)
+    if (cmp_asn1_is_octets(answer->protection) == 0
+        || answer->protection->length != (int) n
+        || CRYPTO_memcmp(answer->protection->data, mac, n) != 0)
     {
         return load_wrong(LOAD_PROTECTION, err, size, "the MAC is wrong");
     }
 
-    if (load_same(msg->header->sender_kid, load->conf->reference,
+    if (load_same(answer->header->sender_kid, load->conf->reference,
                   strlen(load->conf->reference))
         == 0)
     {
@@ -294,22 +286,17 @@ load_check_mac_key(load_t *load, const X509_ALGOR *alg, unsigned char *key)
 
 
 static int
-load_check_signature(load_t *load, const cmp_msg_t *msg, char *err,
+load_check_signature(load_t *load, const load_answer_t *answer, char *err,
     size_t size)
 {
-    int                       n, ok;
     X509                     *cert;
-    unsigned char            *der;
-    cmp_protected_part_t      part;
     const cmp_pki_header_t   *header;
     const ASN1_OCTET_STRING  *kid;
 
-    header = msg->header;
-    cert = sk_X509_value(msg->extra_certs, 0);
+    header = answer->header;
 
-    if (cert == NULL
-        || load_check_signer(load->check, cert, msg->extra_certs) == 0)
-    {
+    cert = load_check_signer(load->check, answer);
+    if (cert == NULL) {
         return load_wrong(LOAD_PROTECTION, err, size,
                           "the certificate of the answer is not trusted");
     }
@@ -328,28 +315,9 @@ load_check_signature(load_t *load, const cmp_msg_t *msg, char *err,
                           "certificate");
     }
 
-    /* what is verified is encoded anew: has it to be what was received */
-
-    part.header = msg->header;
-    part.body = msg->body;
-
-    n = cmp_asn1_encode(cmp_protected_part_t, &part, &der);
-
-    ok = n > 0
-         && (size_t) n == msg->protected_part.len
-         && memcmp(der, msg->protected_part.data, n) == 0;
-
-    OPENSSL_free(der);
-
-    if (ok == 0) {
-        return load_wrong(LOAD_PROTECTION, err, size,
-                          "the answer is not DER");
-    }
-
-    if (ASN1_item_verify(ASN1_ITEM_rptr(cmp_protected_part_t),
-                         header->protection_alg, msg->protection, &part,
-                         X509_get0_pubkey(cert))
-        != 1)
+    if (load_check_octets(&answer->protected_part, header->protection_alg,
+                          answer->protection, X509_get0_pubkey(cert))
+        == 0)
     {
         return load_wrong(LOAD_PROTECTION, err, size,
                           "the signature of the answer is wrong");
@@ -360,23 +328,20 @@ load_check_signature(load_t *load, const cmp_msg_t *msg, char *err,
 
 
 static int
-load_check_body(load_t *load, load_task_t *task, const cmp_msg_t *msg,
+load_check_body(load_t *load, load_task_t *task, const load_answer_t *answer,
     int full, char *err, size_t size)
 {
-    int                     expected;
-    cmp_rev_rep_content_t  *rp;
+    int  expected;
 
     expected = load_answer_type(load, task);
 
-    if (msg->type == CMP_BODY_ERROR) {
-        (void) load_check_status(msg->body->value.error->pki_status_info, err,
-                                 size);
-        return LOAD_REFUSED;
+    if (answer->type == CMP_BODY_ERROR) {
+        return load_check_error(answer, err, size);
     }
 
-    if (msg->type != expected) {
+    if (answer->type != expected) {
         (void) snprintf(err, size, "%s instead of %s",
-                        cmp_body_name(msg->type), cmp_body_name(expected));
+                        cmp_body_name(answer->type), cmp_body_name(expected));
         return LOAD_BODY;
     }
 
@@ -386,74 +351,70 @@ load_check_body(load_t *load, load_task_t *task, const cmp_msg_t *msg,
         return LOAD_OK;
 
     case CMP_BODY_GENP:
-        return load_check_genp(load, msg, err, size);
+        return load_check_genp(load, answer, err, size);
 
     case CMP_BODY_RP:
-        rp = msg->body->value.rp;
-
-        if (sk_cmp_pki_status_info_t_num(rp->status) != 1) {
-            return load_wrong(LOAD_BODY, err, size,
-                              "rp with more or less than one status");
-        }
-
-        return load_check_status(sk_cmp_pki_status_info_t_value(rp->status, 0),
-                                 err, size);
+        return load_check_revoked(answer, err, size);
 
     default:
-        return load_check_enrolled(load, task, msg, full, err, size);
+        return load_check_enrolled(load, task, answer, full, err, size);
     }
 }
 
 
 static int
-load_check_enrolled(load_t *load, load_task_t *task, const cmp_msg_t *msg,
-    int full, char *err, size_t size)
+load_check_enrolled(load_t *load, load_task_t *task,
+    const load_answer_t *answer, int full, char *err, size_t size)
 {
-    int                         rc, granted;
-    int64_t                     id;
-    cmp_cert_response_t        *response;
-    cmp_certified_key_pair_t   *pair;
-    cmp_cert_rep_message_t     *rep;
+    int                     rc, granted;
+    load_response_t         response;
+    cmp_pki_status_info_t  *info;
 
-    rep = msg->body->value.ip;
+    static const unsigned char  zero[] = { V_ASN1_INTEGER, 1, 0 };
+    static const unsigned char  minus_one[] = { V_ASN1_INTEGER, 1, 0xff };
 
-    if (sk_cmp_cert_response_t_num(rep->response) != 1) {
+    if (load_answer_response(answer, &response) == 0) {
         return load_wrong(LOAD_BODY, err, size,
-                          "more or less than one CertResponse");
+                          "not one CertResponse as it should be");
     }
 
-    response = sk_cmp_cert_response_t_value(rep->response, 0);
+    info = cmp_asn1_decode(cmp_pki_status_info_t, response.status.data,
+                           response.status.len);
+    if (info == NULL) {
+        return load_wrong(LOAD_BODY, err, size, "no PKIStatusInfo");
+    }
 
-    rc = load_check_status(response->status, err, size);
+    rc = load_check_status(info, err, size);
+    cmp_asn1_free(cmp_pki_status_info_t, info);
 
     if (rc != LOAD_OK) {
         return rc;
     }
 
-    pair = response->certified_key_pair;
-
-    if (pair == NULL
-        || pair->cert_or_enc_cert->type != CMP_CERT_OR_ENC_CERT_CERTIFICATE)
-    {
+    if (response.cert.len == 0) {
         return load_wrong(LOAD_BODY, err, size, "no certificate");
     }
 
-    X509_free(task->cert);
-    task->cert = pair->cert_or_enc_cert->value.certificate;
-    X509_up_ref(task->cert);
+    free(task->cert.data);
+    task->cert.data = load_alloc(response.cert.len);
+    task->cert.len = response.cert.len;
+    memcpy(task->cert.data, response.cert.data, response.cert.len);
 
     if (load->conf->verify == LOAD_VERIFY_NONE) {
-        return load_check_certificate(load, task, task->cert, 0, err, size);
+        return load_check_certificate(load, task, 0, err, size);
     }
 
-    if (ASN1_INTEGER_get_int64(&id, response->cert_req_id) != 1
-        || id != ((load->op->type == CMP_BODY_P10CR) ? -1 : 0))
+    if (response.id.len != sizeof(zero)
+        || memcmp(response.id.data,
+                  (load->op->type == CMP_BODY_P10CR) ? minus_one : zero,
+                  sizeof(zero))
+           != 0)
     {
         return load_wrong(LOAD_BODY, err, size,
                           "certReqId is not that of the request");
     }
 
-    granted = cmp_msg_general_info(msg, &cmp_oid_it_implicit_confirm) != NULL;
+    granted = load_granted(answer->header);
 
     if (granted != (int) load->op->implicit) {
         return load_wrong(LOAD_BODY, err, size,
@@ -461,7 +422,72 @@ load_check_enrolled(load_t *load, load_task_t *task, const cmp_msg_t *msg,
                                   : "implicitConfirm is not granted");
     }
 
-    return load_check_certificate(load, task, task->cert, full, err, size);
+    return load_check_certificate(load, task, full, err, size);
+}
+
+
+static int
+load_granted(const cmp_pki_header_t *header)
+{
+    int                         i;
+    cmp_info_type_and_value_t  *info;
+
+    for (i = 0;
+         i < sk_cmp_info_type_and_value_t_num(header->general_info);
+         i++)
+    {
+        info = sk_cmp_info_type_and_value_t_value(header->general_info, i);
+
+        if (cmp_oid_equal(info->info_type, &cmp_oid_it_implicit_confirm)) {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static int
+load_check_error(const load_answer_t *answer, char *err, size_t size)
+{
+    cmp_error_msg_content_t  *error;
+
+    error = cmp_asn1_decode(cmp_error_msg_content_t, answer->body.data,
+                            answer->body.len);
+    if (error == NULL) {
+        return load_wrong(LOAD_BODY, err, size, "no ErrorMsgContent");
+    }
+
+    if (load_check_status(error->pki_status_info, err, size) == LOAD_OK) {
+        (void) snprintf(err, size, "an error whose status is accepted");
+    }
+
+    cmp_asn1_free(cmp_error_msg_content_t, error);
+
+    return LOAD_REFUSED;
+}
+
+
+static int
+load_check_revoked(const load_answer_t *answer, char *err, size_t size)
+{
+    int                     rc;
+    cmp_rev_rep_content_t  *rp;
+
+    rp = cmp_asn1_decode(cmp_rev_rep_content_t, answer->body.data,
+                         answer->body.len);
+
+    if (rp == NULL || sk_cmp_pki_status_info_t_num(rp->status) != 1) {
+        rc = load_wrong(LOAD_BODY, err, size, "rp without exactly one status");
+
+    } else {
+        rc = load_check_status(sk_cmp_pki_status_info_t_value(rp->status, 0),
+                               err, size);
+    }
+
+    cmp_asn1_free(cmp_rev_rep_content_t, rp);
+
+    return rc;
 }
 
 
@@ -509,45 +535,45 @@ load_check_status(const cmp_pki_status_info_t *info, char *err, size_t size)
 }
 
 
+/* one infoType, caCerts, with the issuing CA in its value */
+
 static int
-load_check_genp(load_t *load, const cmp_msg_t *msg, char *err, size_t size)
+load_check_genp(load_t *load, const load_answer_t *answer, char *err,
+    size_t size)
 {
-    int                         i, found;
+    int                         rc;
+    const cmp_str_t            *issuer;
     const ASN1_STRING          *value;
-    cmp_certificates_t         *certs;
+    cmp_gen_msg_content_t      *genp;
     cmp_info_type_and_value_t  *info;
 
-    info = sk_cmp_info_type_and_value_t_value(msg->body->value.genp, 0);
+    genp = cmp_asn1_decode(cmp_gen_msg_content_t, answer->body.data,
+                           answer->body.len);
+    info = sk_cmp_info_type_and_value_t_value(genp, 0);
+    issuer = load_check_issuer(load->check);
+    rc = LOAD_OK;
 
-    if (sk_cmp_info_type_and_value_t_num(msg->body->value.genp) != 1
+    if (sk_cmp_info_type_and_value_t_num(genp) != 1
         || cmp_oid_equal(info->info_type, &cmp_oid_it_ca_certs) == 0
         || info->info_value == NULL
         || info->info_value->type != V_ASN1_SEQUENCE)
     {
-        return load_wrong(LOAD_BODY, err, size, "genp without caCerts");
-    }
+        rc = load_wrong(LOAD_BODY, err, size, "genp without caCerts");
 
-    if (load->conf->verify == LOAD_VERIFY_NONE) {
-        return LOAD_OK;
-    }
+    } else if (load->conf->verify != LOAD_VERIFY_NONE) {
+        value = info->info_value->value.sequence;
 
-    value = info->info_value->value.sequence;
-    certs = cmp_asn1_decode(cmp_certificates_t, value->data, value->length);
-    found = 0;
-
-    for (i = 0; i < sk_X509_num(certs); i++) {
-        if (X509_cmp(sk_X509_value(certs, i), load_check_issuer(load->check))
-            == 0)
+        if (memmem(value->data, value->length, issuer->data, issuer->len)
+            == NULL)
         {
-            found = 1;
+            rc = load_wrong(LOAD_BODY, err, size,
+                            "the issuing CA is not among the caCerts");
         }
     }
 
-    cmp_asn1_free(cmp_certificates_t, certs);
+    cmp_asn1_free(cmp_gen_msg_content_t, genp);
 
-    return found ? LOAD_OK
-                 : load_wrong(LOAD_BODY, err, size,
-                              "the issuing CA is not among the caCerts");
+    return rc;
 }
 
 

@@ -13,6 +13,7 @@
 
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
+#include <openssl/ec.h>
 #include <openssl/param_build.h>
 #include <openssl/rsa.h>
 
@@ -45,6 +46,8 @@ static EVP_PKEY *load_keys_rsa(load_keys_t *keys, const BIGNUM *p,
 static void load_keys_param(OSSL_PARAM_BLD *bld, const char *name,
     const BIGNUM *value);
 static EVP_PKEY *load_keys_pkey(OSSL_PARAM_BLD *bld);
+static unsigned char *load_keys_point(EVP_PKEY *pkey, size_t *len);
+static unsigned char *load_keys_rsa_public(EVP_PKEY *pkey, size_t *len);
 
 
 static const load_key_kind_t  load_key_kinds[] = {
@@ -269,6 +272,107 @@ load_keys_pkey(OSSL_PARAM_BLD *bld)
     OSSL_PARAM_free(params);
 
     return pkey;
+}
+
+
+/*
+ * SubjectPublicKeyInfo from its parts: libcrypto's own way, by encoders that
+ * it looks for each time, takes longer than the making of an EC key.
+ */
+
+X509_PUBKEY *
+load_keys_public(const load_keys_t *keys, EVP_PKEY *pkey)
+{
+    int             nid, ptype;
+    void           *pval;
+    size_t          len;
+    X509_PUBKEY    *public;
+    unsigned char  *data;
+
+    ptype = V_ASN1_UNDEF;
+    pval = NULL;
+
+    if (keys->kind->bits != 0) {
+        ptype = V_ASN1_NULL;
+        data = load_keys_rsa_public(pkey, &len);
+
+    } else if (keys->kind->curve != NULL) {
+        ptype = V_ASN1_OBJECT;
+        pval = OBJ_nid2obj(EC_curve_nist2nid(keys->kind->curve));
+        data = load_keys_point(pkey, &len);
+
+    } else {
+        load_must(EVP_PKEY_get_raw_public_key(pkey, NULL, &len) == 1);
+        data = OPENSSL_malloc(len);
+        load_must(data != NULL);
+        load_must(EVP_PKEY_get_raw_public_key(pkey, data, &len) == 1);
+    }
+
+    nid = EVP_PKEY_get_base_id(pkey);
+    public = X509_PUBKEY_new();
+    load_must(public != NULL);
+    load_must(X509_PUBKEY_set0_param(public, OBJ_nid2obj(nid), ptype, pval,
+                                     data, (int) len)
+              == 1);
+
+    return public;
+}
+
+
+static unsigned char *
+load_keys_point(EVP_PKEY *pkey, size_t *len)
+{
+    unsigned char  *data;
+
+    load_must(EVP_PKEY_get_octet_string_param(pkey, OSSL_PKEY_PARAM_PUB_KEY,
+                                              NULL, 0, len)
+              == 1);
+
+    data = OPENSSL_malloc(*len);
+    load_must(data != NULL);
+    load_must(EVP_PKEY_get_octet_string_param(pkey, OSSL_PKEY_PARAM_PUB_KEY,
+                                              data, *len, len)
+              == 1);
+
+    return data;
+}
+
+
+/* RSAPublicKey ::= SEQUENCE { modulus INTEGER, publicExponent INTEGER } */
+
+static unsigned char *
+load_keys_rsa_public(EVP_PKEY *pkey, size_t *len)
+{
+    int             size;
+    BIGNUM         *n;
+    ASN1_INTEGER   *modulus, *exponent;
+    unsigned char  *data, *p;
+
+    n = NULL;
+    exponent = ASN1_INTEGER_new();
+    load_must(exponent != NULL);
+    load_must(EVP_PKEY_get_bn_param(pkey, OSSL_PKEY_PARAM_RSA_N, &n) == 1);
+    load_must(ASN1_INTEGER_set(exponent, RSA_F4) == 1);
+
+    modulus = BN_to_ASN1_INTEGER(n, NULL);
+    load_must(modulus != NULL);
+
+    size = i2d_ASN1_INTEGER(modulus, NULL) + i2d_ASN1_INTEGER(exponent, NULL);
+    *len = ASN1_object_size(1, size, V_ASN1_SEQUENCE);
+
+    data = OPENSSL_malloc(*len);
+    load_must(data != NULL);
+
+    p = data;
+    ASN1_put_object(&p, 1, size, V_ASN1_SEQUENCE, V_ASN1_UNIVERSAL);
+    (void) i2d_ASN1_INTEGER(modulus, &p);
+    (void) i2d_ASN1_INTEGER(exponent, &p);
+
+    ASN1_INTEGER_free(modulus);
+    ASN1_INTEGER_free(exponent);
+    BN_free(n);
+
+    return data;
 }
 
 

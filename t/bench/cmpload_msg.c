@@ -35,8 +35,8 @@ static void load_request_crmf(load_t *load, load_task_t *task,
 static cmp_controls_t *load_old_cert_id(const load_task_t *task);
 static void load_request_p10(load_task_t *task, cmp_pki_body_t *body);
 static void load_request_rr(load_task_t *task, cmp_pki_body_t *body);
-static size_t load_cert_hash(X509 *cert, unsigned char *hash);
-static size_t load_cert_shake256(X509 *cert, unsigned char *hash);
+static size_t load_cert_hash(const cmp_str_t *der, unsigned char *hash);
+static const EVP_MD *load_cert_md(const cmp_str_t *der);
 static void load_finish(load_t *load, load_task_t *task,
     cmp_pki_message_t *msg);
 
@@ -93,7 +93,7 @@ load_task_confirm(load_t *load, load_task_t *task)
     status = cmp_asn1_new(cmp_cert_status_t);
     load_must(status != NULL);
 
-    len = load_cert_hash(task->cert, hash);
+    len = load_cert_hash(&task->cert, hash);
     load_must(ASN1_OCTET_STRING_set(status->cert_hash, hash, (int) len) == 1);
     load_must(ASN1_INTEGER_set(status->cert_req_id,
                                (load->op->type == CMP_BODY_P10CR) ? -1 : 0)
@@ -131,13 +131,13 @@ load_task_free(load_task_t *task)
 
     EVP_PKEY_free(task->key);
     EVP_PKEY_free(task->old_key);
-    X509_free(task->cert);
     X509_free(task->old);
+    free(task->cert.data);
 
     task->key = NULL;
     task->old_key = NULL;
-    task->cert = NULL;
     task->old = NULL;
+    memset(&task->cert, 0, sizeof(cmp_str_t));
 }
 
 
@@ -357,14 +357,17 @@ load_sequence(const ASN1_ITEM *it, const void *value)
 static void
 load_task_key(load_t *load, load_task_t *task)
 {
-    int         len;
-    X509_NAME  *name;
+    int           len;
+    X509_NAME    *name;
+    X509_PUBKEY  *public;
 
     task->key = load_keys_make(load->keys);
 
-    len = i2d_PUBKEY(task->key, &task->spki.data);
+    public = load_keys_public(load->keys, task->key);
+    len = i2d_X509_PUBKEY(public, &task->spki.data);
     load_must(len > 0);
     task->spki.len = len;
+    X509_PUBKEY_free(public);
 
     /* an update keeps the subject */
 
@@ -403,7 +406,7 @@ load_request_crmf(load_t *load, load_task_t *task, cmp_pki_body_t *body)
     p = task->subject.data;
     tmpl->subject = d2i_X509_NAME(NULL, &p, (long) task->subject.len);
     load_must(tmpl->subject != NULL);
-    load_must(X509_PUBKEY_set(&tmpl->public_key, task->key) == 1);
+    tmpl->public_key = load_keys_public(load->keys, task->key);
 
     if (load->op->type == CMP_BODY_KUR) {
         request->controls = load_old_cert_id(task);
@@ -507,62 +510,84 @@ load_request_rr(load_task_t *task, cmp_pki_body_t *body)
 }
 
 
-/* the digest of the certificate's signature; EdDSA: RFC 9481, 3.3 */
+/* EdDSA: RFC 9481, 3.3 */
 
 static size_t
-load_cert_hash(X509 *cert, unsigned char *hash)
+load_cert_hash(const cmp_str_t *der, unsigned char *hash)
 {
-    int            nid;
     unsigned int   len;
+    EVP_MD_CTX    *ctx;
     const EVP_MD  *md;
 
-    switch (X509_get_signature_nid(cert)) {
+    len = EVP_MAX_MD_SIZE;
+    md = load_cert_md(der);
+    ctx = EVP_MD_CTX_new();
+    load_must(ctx != NULL);
 
-    case NID_ED25519:
-        md = EVP_sha512();
-        break;
+    load_must(EVP_DigestInit_ex(ctx, md, NULL) == 1);
+    load_must(EVP_DigestUpdate(ctx, der->data, der->len) == 1);
 
-    case NID_ED448:
-        return load_cert_shake256(cert, hash);
+    if ((EVP_MD_get_flags(md) & EVP_MD_FLAG_XOF) != 0) {
+        load_must(EVP_DigestFinalXOF(ctx, hash, len) == 1);
 
-    default:
-        md = NULL;
-
-        if (X509_get_signature_info(cert, &nid, NULL, NULL, NULL) == 1) {
-            md = EVP_get_digestbynid(nid);
-        }
-
-        if (md == NULL) {
-            md = EVP_sha256();
-        }
+    } else {
+        load_must(EVP_DigestFinal_ex(ctx, hash, &len) == 1);
     }
 
-    load_must(X509_digest(cert, md, hash, &len) == 1);
+    EVP_MD_CTX_free(ctx);
 
     return len;
 }
 
 
-static size_t
-load_cert_shake256(X509 *cert, unsigned char *hash)
+/* of the signature of the certificate */
+
+static const EVP_MD *
+load_cert_md(const cmp_str_t *der)
 {
-    int             len;
-    EVP_MD_CTX     *ctx;
-    unsigned char  *der;
+    int                   nid, digest;
+    X509                 *cert;
+    X509_ALGOR           *alg;
+    load_cert_t           parts;
+    const EVP_MD         *md;
+    const unsigned char  *p;
 
-    der = NULL;
-    len = i2d_X509(cert, &der);
-    ctx = EVP_MD_CTX_new();
-    load_must(len > 0 && ctx != NULL);
+    load_must(load_cert_decode(der, &parts) == 1);
 
-    load_must(EVP_DigestInit_ex(ctx, EVP_shake256(), NULL) == 1);
-    load_must(EVP_DigestUpdate(ctx, der, len) == 1);
-    load_must(EVP_DigestFinalXOF(ctx, hash, EVP_MAX_MD_SIZE) == 1);
+    alg = cmp_asn1_decode(X509_ALGOR, parts.alg.data, parts.alg.len);
+    load_must(alg != NULL);
+    nid = OBJ_obj2nid(alg->algorithm);
+    X509_ALGOR_free(alg);
 
-    EVP_MD_CTX_free(ctx);
-    OPENSSL_free(der);
+    switch (nid) {
 
-    return EVP_MAX_MD_SIZE;
+    case NID_ED25519:
+        return EVP_sha512();
+
+    case NID_ED448:
+        return EVP_shake256();
+
+    case NID_rsassaPss:
+        p = der->data;
+        cert = d2i_X509(NULL, &p, (long) der->len);
+        load_must(cert != NULL);
+
+        if (X509_get_signature_info(cert, &digest, NULL, NULL, NULL) != 1) {
+            digest = NID_sha256;
+        }
+
+        X509_free(cert);
+        break;
+
+    default:
+        if (OBJ_find_sigid_algs(nid, &digest, NULL) != 1) {
+            digest = NID_sha256;
+        }
+    }
+
+    md = EVP_get_digestbynid(digest);
+
+    return (md != NULL) ? md : EVP_sha256();
 }
 
 

@@ -31,6 +31,11 @@ load_mac_init(load_t *load)
         return;
     }
 
+    /* found once, not for each MAC */
+
+    load->md = EVP_MD_fetch(NULL, "SHA256", NULL);
+    load_must(load->md != NULL);
+
     load_must(RAND_bytes(salt, LOAD_SALT_LEN) == 1);
     load_mac_derive(load->conf, salt, LOAD_SALT_LEN, load->conf->iterations,
                     load->mac_key);
@@ -173,7 +178,7 @@ load_protect(load_t *load, load_task_t *task, cmp_pki_message_t *msg)
 
     len = cmp_asn1_encode(cmp_protected_part_t, &part, &der);
     load_must(len > 0);
-    load_must(HMAC(EVP_sha256(), load->mac_key, CMP_SHA256_LEN, der, len, mac,
+    load_must(HMAC(load->md, load->mac_key, CMP_SHA256_LEN, der, len, mac,
                    &n)
               != NULL);
     load_must(cmp_asn1_set_octets(msg->protection, mac, n) == 1);

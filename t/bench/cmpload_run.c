@@ -202,10 +202,15 @@ load_phase_end(load_t *load, double cpu)
 static void
 load_task_age(load_task_t *task)
 {
-    task->old = task->cert;
+    const unsigned char  *p;
+
+    p = task->cert.data;
+    task->old = d2i_X509(NULL, &p, (long) task->cert.len);
     task->old_key = task->key;
-    task->cert = NULL;
     task->key = NULL;
+
+    free(task->cert.data);
+    memset(&task->cert, 0, sizeof(cmp_str_t));
     memset(task->recip_nonce, 0, CMP_NONCE_LEN);
 }
 

@@ -16,6 +16,7 @@
 
 static void harness_abort(const char *text);
 static void harness_conf(harness_t *h, cmp_exchange_conf_t *conf);
+static int harness_other_ca(void *data, const X509_NAME *name);
 static cmp_exchange_e harness_loop(harness_t *h, cmp_exchange_t *ex,
     cmp_pool_t **pools);
 static cmp_records_t *harness_load(harness_t *h, cmp_exchange_t *ex,
@@ -79,6 +80,7 @@ harness_reset(harness_t *h)
     h->serial = 1;
     h->profile = NULL;
     h->label = CMP_LABEL_NONE;
+    h->other_ca = NULL;
 
     memstore_destroy(h->store);
     h->store = memstore_create(h->now);
@@ -226,6 +228,8 @@ harness_conf(harness_t *h, cmp_exchange_conf_t *conf)
     conf->random = pki_random;
     conf->random_data = &h->random;
     conf->sign_refusals = h->sign_refusals;
+    conf->other_ca = harness_other_ca;
+    conf->other_ca_data = h;
     conf->client.data = (unsigned char *) "192.0.2.1";
     conf->client.len = 9;
 
@@ -233,6 +237,15 @@ harness_conf(harness_t *h, cmp_exchange_conf_t *conf)
         conf->profile.data = (unsigned char *) h->profile;
         conf->profile.len = strlen(h->profile);
     }
+}
+
+
+static int
+harness_other_ca(void *data, const X509_NAME *name)
+{
+    harness_t  *h = data;
+
+    return h->other_ca != NULL && X509_NAME_cmp(h->other_ca, name) == 0;
 }
 
 

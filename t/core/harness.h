@@ -58,6 +58,8 @@ typedef struct {
     const char               *profile;          /* of the URI; NULL: none */
     int                       label;
     unsigned                  sign_refusals:1;
+    X509_NAME                *other_ca;         /* another one of this server;
+                                                   borrowed, may be NULL */
 
     harness_pair_t            root;
     harness_pair_t            issuer;

@@ -13,11 +13,12 @@ CREATE DOMAIN cmp.serial AS bytea CHECK (octet_length(VALUE) BETWEEN 1 AND 20);
 CREATE DOMAIN cmp.transaction_id AS bytea
     CHECK (octet_length(VALUE) BETWEEN 1 AND 64);
 
--- cmp_tx_state_e, cmp_protection_kind_e and cmp_cert_state_e in
--- src/core/cmp_store.h
+-- cmp_tx_state_e, cmp_protection_kind_e, cmp_cert_state_e and
+-- cmp_request_state_e in src/core/cmp_store.h
 CREATE DOMAIN cmp.tx_state AS int2 CHECK (VALUE BETWEEN 0 AND 2);
 CREATE DOMAIN cmp.protection_kind AS int2 CHECK (VALUE BETWEEN 0 AND 2);
 CREATE DOMAIN cmp.cert_state AS int2 CHECK (VALUE BETWEEN 0 AND 3);
+CREATE DOMAIN cmp.request_state AS int2 CHECK (VALUE BETWEEN 0 AND 6);
 
 
 CREATE TABLE cmp.schema_version (
@@ -61,12 +62,13 @@ CREATE TABLE cmp.credential (
 
 
 -- Live and ended transactions, deleted in batches.  wake_at is when the
--- sweeper has to look: the end of the time for a certConf, or the time to
--- forget it.
+-- sweeper has to look: the end of the time for a certConf or for requests that
+-- wait, or the time to forget it.
 
 CREATE TABLE cmp.transaction (
     wake_at         timestamptz NOT NULL,
     confirm_before  timestamptz,
+    wait_until      timestamptz,        -- NULL: no request has ever waited
     forget_at       timestamptz NOT NULL,
     version         int4 NOT NULL,
     ca_id           int4 NOT NULL,
@@ -114,6 +116,46 @@ CREATE TABLE cmp.reply_long PARTITION OF cmp.reply FOR VALUES IN (4)
 
 CREATE INDEX reply_request_hash ON cmp.reply (request_hash);
 CREATE INDEX reply_long_expires_at ON cmp.reply_long (expires_at);
+
+
+-- Requests that wait for an operator, and their past for 30 days.  The message
+-- that they came in is decided again when the client asks for the result.
+
+CREATE TABLE cmp.request (
+    created_at      timestamptz NOT NULL,
+    expires_at      timestamptz NOT NULL,
+    decided_at      timestamptz,
+    over_at         timestamptz,        -- nothing changes any more
+    id              int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    version         int4 NOT NULL DEFAULT 1,
+    ca_id           int4 NOT NULL,
+    cert_req_id     int4 NOT NULL,
+    state           cmp.request_state NOT NULL DEFAULT 0,
+    body            int2 NOT NULL,
+    answered        bool NOT NULL DEFAULT false,
+    transaction_id  cmp.transaction_id NOT NULL,
+    key_hash        bytea,
+    target          bytea,              -- certificate to update or to revoke
+    serial          bytea,              -- issued
+    profile         text NOT NULL,
+    subject         text NOT NULL,
+    sans            text NOT NULL,
+    text            text NOT NULL,
+    requester       text NOT NULL,
+    client          text NOT NULL,
+    decided_by      text,
+    reason          text
+);
+
+CREATE INDEX request_transaction ON cmp.request (transaction_id);
+CREATE INDEX request_over_at ON cmp.request (over_at);
+
+CREATE TABLE cmp.waiting (
+    transaction_id  cmp.transaction_id PRIMARY KEY,
+    serials         bytea[] NOT NULL,   -- certificates and keys that are
+    keys            bytea[] NOT NULL,   -- loaded with it
+    message         bytea NOT NULL
+);
 
 
 -- Certificates, partitioned by the time of issue, which is what their serial

@@ -100,6 +100,17 @@ CREATE TYPE cmp.load_key AS (
 );
 
 
+CREATE TYPE cmp.load_waiting AS (
+    id              int8,
+    version         int4,
+    state           int4,
+    cert_req_id     int4,
+    profile         text,
+    reason          text,
+    expires         timestamptz
+);
+
+
 -- one certificate, all NULL when there is none
 
 CREATE FUNCTION cmp.load_one(p_ca int4, p_serial bytea)
@@ -219,7 +230,9 @@ CREATE FUNCTION cmp.load(
     OUT credential      cmp.load_credential,
     OUT signer          cmp.load_certificate,
     OUT certificates    cmp.load_certificate[],
-    OUT keys            cmp.load_key[])
+    OUT keys            cmp.load_key[],
+    OUT waiting         cmp.load_waiting[],
+    OUT message         bytea)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan
@@ -262,6 +275,24 @@ BEGIN
 
             IF v_tx.ca_id = p_ca THEN
                 v_serials := v_tx.serials;
+
+                IF v_tx.wait_until IS NOT NULL THEN
+                    SELECT w.message, v_serials || w.serials, p_keys || w.keys
+                    INTO message, v_serials, p_keys
+                    FROM cmp.waiting w WHERE w.transaction_id = v_tx.id;
+
+                    IF NOT FOUND THEN
+                        v_serials := v_tx.serials;
+                    END IF;
+
+                    waiting := ARRAY(
+                        SELECT ROW(r.id, r.version, r.state, r.cert_req_id,
+                                   r.profile, r.reason, r.expires_at
+                                  )::cmp.load_waiting
+                        FROM cmp.request r
+                        WHERE r.transaction_id = v_tx.id AND NOT r.answered
+                        ORDER BY r.cert_req_id);
+                END IF;
             END IF;
         END IF;
 

@@ -208,6 +208,60 @@ END
 $$;
 
 
+-- Requests begin to wait for an operator.
+
+CREATE FUNCTION cmp.wait(p_now timestamptz, p_until timestamptz, p_ca int4,
+    p_id bytea, p_body int4, p_message bytea, p_serials bytea[],
+    p_keys bytea[], r_req_id int4[], r_profile text[], r_subject bytea[],
+    r_sans bytea[], r_key_hash bytea[], r_target bytea[], r_text text[],
+    p_requester text, p_client text) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO cmp.waiting (transaction_id, serials, keys, message)
+    VALUES (p_id, coalesce(p_serials, '{}'), coalesce(p_keys, '{}'),
+        p_message);
+
+    FOR i IN 1 .. cardinality(r_req_id) LOOP
+        INSERT INTO cmp.request (created_at, expires_at, ca_id, cert_req_id,
+            body, transaction_id, key_hash, target, profile, subject, sans,
+            text, requester, client)
+        VALUES (p_now, p_until, p_ca, r_req_id[i], p_body, p_id,
+            r_key_hash[i], r_target[i], coalesce(r_profile[i], ''),
+            coalesce(convert_from(r_subject[i], 'UTF8'), ''),
+            coalesce(convert_from(r_sans[i], 'UTF8'), ''),
+            coalesce(r_text[i], ''), p_requester, p_client);
+    END LOOP;
+END
+$$;
+
+
+-- Requests that waited are answered.
+
+CREATE FUNCTION cmp.answered(p_now timestamptz, p_ca int4, p_id bytea,
+    n_id int8[], n_version int4[], n_state int4[], n_serial bytea[])
+RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    FOR i IN 1 .. cardinality(n_id) LOOP
+        UPDATE cmp.request r
+        SET version = r.version + 1, state = n_state[i], answered = true,
+            over_at = p_now, serial = n_serial[i]
+        WHERE r.id = n_id[i] AND r.ca_id = p_ca AND r.transaction_id = p_id
+            AND r.version = n_version[i] AND NOT r.answered;
+
+        IF NOT FOUND THEN
+            PERFORM cmp.lost('request');
+        END IF;
+    END LOOP;
+
+    DELETE FROM cmp.waiting w
+    WHERE w.transaction_id = p_id
+        AND NOT EXISTS (SELECT FROM cmp.request r
+                        WHERE r.transaction_id = p_id AND NOT r.answered);
+END
+$$;
+
+
 -- See cmp_writes_t in src/core/cmp_store.h.  Arrays of the same group have
 -- the same length, NULL when there is nothing; durations are milliseconds.
 
@@ -264,7 +318,24 @@ CREATE FUNCTION cmp.commit(
     a_serial            bytea[],
     a_text              text[],
     p_requester         text,
-    p_client            text)
+    p_client            text,
+
+    p_approval          int8 DEFAULT NULL,      -- requests begin to wait
+    p_message           bytea DEFAULT NULL,
+    p_serials           bytea[] DEFAULT NULL,
+    p_keys              bytea[] DEFAULT NULL,
+    r_req_id            int4[] DEFAULT NULL,
+    r_profile           text[] DEFAULT NULL,
+    r_subject           bytea[] DEFAULT NULL,
+    r_sans              bytea[] DEFAULT NULL,
+    r_key_hash          bytea[] DEFAULT NULL,
+    r_target            bytea[] DEFAULT NULL,
+    r_text              text[] DEFAULT NULL,
+
+    n_id                int8[] DEFAULT NULL,    -- they are answered
+    n_version           int4[] DEFAULT NULL,
+    n_state             int4[] DEFAULT NULL,
+    n_serial            bytea[] DEFAULT NULL)
 RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -276,15 +347,20 @@ DECLARE
     v_version   int4;
     v_until     timestamptz;
     v_confirm   timestamptz;
+    v_wait      timestamptz;
     v_forget    timestamptz;
     v_previous  bytea;
 BEGIN
     IF p_id IS NOT NULL THEN
         v_forget := v_now + p_memory * interval '1 millisecond';
 
-        IF p_state <> 0 THEN
+        IF p_state = 1 THEN
             v_confirm := v_now + p_confirm * interval '1 millisecond';
             v_forget := greatest(v_forget, v_confirm);
+        END IF;
+
+        IF p_message IS NOT NULL THEN
+            v_wait := v_now + p_approval * interval '1 millisecond';
         END IF;
 
         -- see cmp.reply
@@ -296,12 +372,12 @@ BEGIN
         END IF;
 
         IF p_version = 0 THEN
-            INSERT INTO cmp.transaction (wake_at, confirm_before, forget_at,
-                version, ca_id, state, body, kind, credential_id, id,
+            INSERT INTO cmp.transaction (wake_at, confirm_before, wait_until,
+                forget_at, version, ca_id, state, body, kind, credential_id, id,
                 signer_hash, signer_serial, signer, protection_alg,
                 sender_nonce, nonces, request_hashes, reply_slots, serials)
-            VALUES (coalesce(v_confirm, v_forget), v_confirm, v_forget,
-                1, p_ca, p_state, p_body, p_kind, p_credential, p_id,
+            VALUES (coalesce(v_confirm, v_wait, v_forget), v_confirm, v_wait,
+                v_forget, 1, p_ca, p_state, p_body, p_kind, p_credential, p_id,
                 p_signer_hash, p_signer_serial, p_signer, p_protection_alg,
                 p_sender_nonce, ARRAY[p_nonce], ARRAY[p_request_hash],
                 ARRAY[v_slot], coalesce(c_serial, '{}'));
@@ -313,10 +389,13 @@ BEGIN
             UPDATE cmp.transaction t
             SET version = t.version + 1,
                 state = p_state,
-                confirm_before = CASE WHEN p_state = t.state
+                confirm_before = CASE
+                    WHEN p_state = 1 AND t.state = 1 AND c_serial IS NULL
                     THEN t.confirm_before ELSE v_confirm END,
-                wake_at = CASE WHEN p_state = 0 THEN v_forget
-                    WHEN p_state = t.state THEN t.wake_at
+                wake_at = CASE
+                    WHEN p_state = 0 THEN v_forget
+                    WHEN p_state = 2 THEN t.wait_until
+                    WHEN t.state = 1 AND c_serial IS NULL THEN t.wake_at
                     ELSE v_confirm END,
                 forget_at = v_forget,
                 sender_nonce = p_sender_nonce,
@@ -340,6 +419,17 @@ BEGIN
             INSERT INTO cmp.reply (expires_at, slot, request_hash, reply)
             VALUES (v_until, v_slot, p_request_hash, p_reply);
         END IF;
+    END IF;
+
+    IF n_id IS NOT NULL THEN
+        PERFORM cmp.answered(v_now, p_ca, p_id, n_id, n_version, n_state,
+            n_serial);
+    END IF;
+
+    IF p_message IS NOT NULL THEN
+        PERFORM cmp.wait(v_now, v_wait, p_ca, p_id, p_body, p_message,
+            p_serials, p_keys, r_req_id, r_profile, r_subject, r_sans,
+            r_key_hash, r_target, r_text, p_requester, p_client);
     END IF;
 
     FOR i IN 1 .. coalesce(cardinality(h_serial), 0) LOOP

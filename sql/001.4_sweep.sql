@@ -133,9 +133,17 @@ DECLARE
     v_serial    bytea;
     v_revoked   int4 := 0;
 BEGIN
+    -- other requests of the transaction may still wait for an operator
+
     UPDATE cmp.transaction t
-    SET version = t.version + 1, state = 0, confirm_before = NULL,
-        wake_at = greatest(t.forget_at, p_now + interval '1 minute')
+    SET version = t.version + 1, confirm_before = NULL,
+        state = CASE WHEN w.more THEN 2 ELSE 0 END,
+        wake_at = CASE WHEN w.more THEN t.wait_until
+            ELSE greatest(t.forget_at, p_now + interval '1 minute') END
+    FROM (SELECT p_tx.wait_until IS NOT NULL
+                 AND EXISTS (SELECT FROM cmp.request r
+                             WHERE r.transaction_id = p_tx.id
+                                 AND NOT r.answered)) AS w (more)
     WHERE t.id = p_tx.id;
 
     FOR v_serial IN
@@ -160,12 +168,56 @@ END
 $$;
 
 
--- At most 100 confirmations that did not come and 2000 rows to delete a call;
+-- The requests of one transaction were not decided, or their results not
+-- fetched in time.  The client is told when it asks within two hours.  Gives
+-- their number.
+
+CREATE FUNCTION cmp.expired(p_now timestamptz, p_tx cmp.transaction)
+RETURNS int4
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_request   cmp.request;
+    v_expired   int4 := 0;
+BEGIN
+    UPDATE cmp.transaction t
+    SET version = t.version + 1, state = 0,
+        wake_at = greatest(t.forget_at, p_now + interval '2 hours')
+    WHERE t.id = p_tx.id;
+
+    DELETE FROM cmp.waiting w WHERE w.transaction_id = p_tx.id;
+
+    FOR v_request IN
+        SELECT * FROM cmp.request r
+        WHERE r.transaction_id = p_tx.id AND NOT r.answered
+            AND r.state IN (0, 1)
+        FOR UPDATE
+    LOOP
+        v_expired := v_expired + 1;
+
+        UPDATE cmp.request r
+        SET version = r.version + 1, state = 3, over_at = p_now
+        WHERE r.id = v_request.id;
+
+        INSERT INTO cmp.audit (at, ca_id, action, requester, transaction_id,
+            serial, text)
+        VALUES (p_now, p_tx.ca_id, 'expire', 'sweeper', p_tx.id,
+            v_request.target, format('request %s: %s in time', v_request.id,
+                CASE v_request.state WHEN 0 THEN 'not decided'
+                                     ELSE 'approved, but not fetched' END));
+    END LOOP;
+
+    RETURN v_expired;
+END
+$$;
+
+
+-- At most 100 transactions whose time is over and 2000 rows to delete a call;
 -- "more": one of these limits was reached.
 
 CREATE FUNCTION cmp.sweep(
     OUT unconfirmed int4,
     OUT revoked     int4,
+    OUT expired     int4,
     OUT forgotten   int4,
     OUT emptied     int4,
     OUT created     int4,
@@ -178,10 +230,13 @@ AS $$
 DECLARE
     v_now       timestamptz := clock_timestamp();
     v_tx        cmp.transaction;
+    v_looked    int4 := 0;
     v_deleted   int4;
+    v_past      int4;
 BEGIN
     unconfirmed := 0;
     revoked := 0;
+    expired := 0;
 
     FOR v_tx IN
         SELECT * FROM cmp.transaction t
@@ -189,8 +244,15 @@ BEGIN
         ORDER BY t.wake_at LIMIT 100
         FOR UPDATE SKIP LOCKED
     LOOP
-        unconfirmed := unconfirmed + 1;
-        revoked := revoked + cmp.unconfirmed(v_now, v_tx);
+        v_looked := v_looked + 1;
+
+        IF v_tx.state = 1 THEN
+            unconfirmed := unconfirmed + 1;
+            revoked := revoked + cmp.unconfirmed(v_now, v_tx);
+
+        ELSE
+            expired := expired + cmp.expired(v_now, v_tx);
+        END IF;
     END LOOP;
 
     DELETE FROM cmp.transaction t
@@ -209,7 +271,16 @@ BEGIN
 
     GET DIAGNOSTICS v_deleted = ROW_COUNT;
 
-    more := unconfirmed = 100 OR forgotten = 2000 OR v_deleted = 2000;
+    DELETE FROM cmp.request r
+    WHERE r.id IN (SELECT d.id FROM cmp.request d
+                   WHERE d.over_at <= v_now - interval '30 days'
+                   ORDER BY d.over_at LIMIT 2000
+                   FOR UPDATE SKIP LOCKED);
+
+    GET DIAGNOSTICS v_past = ROW_COUNT;
+
+    more := v_looked = 100 OR forgotten = 2000 OR v_deleted = 2000
+        OR v_past = 2000;
 
     SELECT k.emptied, k.created INTO emptied, created
     FROM cmp.keep_up(v_now) k;

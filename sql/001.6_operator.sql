@@ -396,6 +396,155 @@ END
 $$;
 
 
+-- requests that wait for an operator; "*" in a pattern as above
+
+CREATE FUNCTION cmp.body_name(p_body int4) RETURNS text
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE p_body WHEN 0 THEN 'ir' WHEN 2 THEN 'cr' WHEN 4 THEN 'p10cr'
+        WHEN 7 THEN 'kur' WHEN 11 THEN 'rr' WHEN 21 THEN 'genm'
+        ELSE p_body::text END
+$$;
+
+
+CREATE FUNCTION cmp.request_state_name(p_state int4, p_expires timestamptz)
+RETURNS text
+LANGUAGE sql STABLE AS $$
+    SELECT CASE WHEN p_state IN (0, 1) AND p_expires <= now() THEN 'expired'
+        ELSE (ARRAY['pending', 'approved', 'rejected', 'expired', 'delivered',
+                    'cancelled', 'failed'])[p_state + 1] END
+$$;
+
+
+CREATE FUNCTION cmp.request_list(
+    p_ca            text DEFAULT NULL,
+    p_state         text DEFAULT NULL,
+    p_subject       text DEFAULT NULL,      -- pattern
+    p_limit         int4 DEFAULT 100)
+RETURNS TABLE (id int8, ca text, state text, type text, requester text,
+    profile text, subject text, sans text, created timestamptz,
+    expires timestamptz)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_ca    int4;
+BEGIN
+    IF p_ca IS NOT NULL THEN
+        v_ca := cmp.find_ca(p_ca);
+    END IF;
+
+    IF p_state NOT IN ('pending', 'approved', 'rejected', 'expired',
+                       'delivered', 'cancelled', 'failed')
+    THEN
+        PERFORM cmp.refuse(format('"%s" is not a state: pending, approved, '
+            'rejected, expired, delivered, cancelled or failed', p_state));
+    END IF;
+
+    RETURN QUERY
+    SELECT r.id, a.name, s.state, cmp.body_name(r.body), r.requester,
+        r.profile, r.subject, r.sans, r.created_at, r.expires_at
+    FROM cmp.request r
+        JOIN cmp.ca a ON a.id = r.ca_id,
+        LATERAL cmp.request_state_name(r.state, r.expires_at) AS s (state)
+    WHERE (v_ca IS NULL OR r.ca_id = v_ca)
+        AND (p_state IS NULL OR s.state = p_state)
+        AND (p_subject IS NULL OR cmp.matches(r.subject, p_subject))
+    ORDER BY r.id DESC
+    LIMIT p_limit;
+END
+$$;
+
+
+CREATE FUNCTION cmp.request_show(p_id int8)
+RETURNS TABLE (id int8, ca text, state text, type text, cert_req_id int4,
+    requester text, client text, profile text, subject text, sans text,
+    key_hash text, target text, text text, created timestamptz,
+    expires timestamptz, decided timestamptz, decided_by text, reason text,
+    serial text, transaction_id text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN QUERY
+    SELECT r.id, a.name, cmp.request_state_name(r.state, r.expires_at),
+        cmp.body_name(r.body), r.cert_req_id, r.requester, r.client,
+        r.profile, r.subject, r.sans, encode(r.key_hash, 'hex'),
+        encode(r.target, 'hex'), r.text, r.created_at, r.expires_at,
+        r.decided_at, r.decided_by, r.reason, encode(r.serial, 'hex'),
+        encode(r.transaction_id, 'hex')
+    FROM cmp.request r JOIN cmp.ca a ON a.id = r.ca_id
+    WHERE r.id = p_id;
+
+    IF NOT FOUND THEN
+        PERFORM cmp.refuse(format('there is no request %s', p_id));
+    END IF;
+END
+$$;
+
+
+-- Whoever is first decides.  The client has the same time again to fetch what
+-- was decided.
+
+CREATE FUNCTION cmp.request_decide(p_id int8, p_approve bool,
+    p_reason text DEFAULT NULL) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_now       timestamptz;
+    v_request   cmp.request;
+    v_expires   timestamptz;
+BEGIN
+    IF octet_length(p_reason) > 160 OR p_reason ~ '[[:cntrl:]]' THEN
+        PERFORM cmp.refuse('the reason is longer than 160 octets or has '
+            'control characters');
+    END IF;
+
+    -- the transaction first, as in cmp.commit() and cmp.sweep()
+
+    PERFORM FROM cmp.transaction t
+    WHERE t.id = (SELECT r.transaction_id FROM cmp.request r
+                  WHERE r.id = p_id)
+    FOR UPDATE;
+
+    SELECT * INTO v_request FROM cmp.request r WHERE r.id = p_id FOR UPDATE;
+
+    IF NOT FOUND THEN
+        PERFORM cmp.refuse(format('there is no request %s', p_id));
+    END IF;
+
+    v_now := clock_timestamp();
+
+    IF v_request.state <> 0 OR v_request.expires_at <= v_now THEN
+        PERFORM cmp.refuse(format('request %s is %s', p_id,
+            cmp.request_state_name(v_request.state, v_request.expires_at)));
+    END IF;
+
+    v_expires := v_now + (v_request.expires_at - v_request.created_at);
+
+    UPDATE cmp.request r
+    SET version = r.version + 1, state = CASE WHEN p_approve THEN 1 ELSE 2 END,
+        decided_at = v_now, decided_by = session_user, reason = p_reason,
+        expires_at = v_expires,
+        over_at = CASE WHEN p_approve THEN NULL ELSE v_now END
+    WHERE r.id = p_id;
+
+    UPDATE cmp.transaction t
+    SET wait_until = v_expires,
+        wake_at = CASE t.state WHEN 2 THEN v_expires ELSE t.wake_at END
+    WHERE t.id = v_request.transaction_id;
+
+    INSERT INTO cmp.audit (at, ca_id, action, requester, client,
+        transaction_id, serial, text)
+    VALUES (v_now, v_request.ca_id, CASE WHEN p_approve
+            THEN 'request approve' ELSE 'request reject' END,
+        'operator:' || session_user,
+        coalesce(host(inet_client_addr()), 'local'), v_request.transaction_id,
+        v_request.target,
+        format('request %s%s', p_id, coalesce(': ' || p_reason, '')));
+END
+$$;
+
+
 -- the audit, the latest first
 
 CREATE FUNCTION cmp.audit_list(

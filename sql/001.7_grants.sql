@@ -22,7 +22,9 @@ GRANT EXECUTE ON FUNCTION
         bytea[], int4[], int4[], bytea[], text[], bytea[], int8[], text[],
         bytea[], int4[], timestamptz[], timestamptz[], int8[], int4[],
         bytea[], int4[], int4[], int4[], int4[], timestamptz[], text[],
-        int4[], int4[], bytea[], text[], text, text),
+        int4[], int4[], bytea[], text[], text, text, int8, bytea, bytea[],
+        bytea[], int4[], text[], bytea[], bytea[], bytea[], bytea[], text[],
+        int8[], int4[], int4[], bytea[]),
     cmp.sweep(),
     cmp.crl_current(int4, int8, int8),
     cmp.crl_entries(int4),
@@ -34,7 +36,8 @@ GRANT EXECUTE ON FUNCTION
     cmp.credential_add(text, bytea, bytea, text[], text, text[], int4,
         timestamptz, bool, bool),
     cmp.credential_disable(text, bytea, bool),
-    cmp.certificate_change(text, text, text, text, timestamptz)
+    cmp.certificate_change(text, text, text, text, timestamptz),
+    cmp.request_decide(int8, bool, text)
 TO cmp_operator;
 
 GRANT EXECUTE ON FUNCTION
@@ -44,12 +47,15 @@ GRANT EXECUTE ON FUNCTION
     cmp.certificate_list(text, text, text, text, text, timestamptz,
         timestamptz, int4),
     cmp.certificate_show(text, text),
+    cmp.request_list(text, text, text, int4),
+    cmp.request_show(int8),
     cmp.audit_list(text, text, text, text, text, timestamptz, timestamptz,
         int4),
     cmp.crl_show(text)
 TO cmp_operator, cmp_auditor;
 
 GRANT SELECT ON cmp.ca, cmp.certificate, cmp.revocation, cmp.crl, cmp.audit,
+    cmp.request,
     cmp.schema_version
 TO cmp_auditor;
 

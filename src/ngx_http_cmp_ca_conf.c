@@ -158,6 +158,27 @@ static ngx_command_t  ngx_http_cmp_ca_commands[] = {
       offsetof(ngx_http_cmp_ca_t, confirm_timeout),
       NULL },
 
+    { ngx_string("approval_timeout"),
+      NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      0,
+      offsetof(ngx_http_cmp_ca_t, approval_timeout),
+      NULL },
+
+    { ngx_string("check_after"),
+      NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      0,
+      offsetof(ngx_http_cmp_ca_t, check_after),
+      NULL },
+
+    { ngx_string("genm_approval"),
+      NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      0,
+      offsetof(ngx_http_cmp_ca_t, genm_approval),
+      &ngx_http_cmp_approval },
+
     { ngx_string("max_message_size"),
       NGX_CONF_TAKE1,
       ngx_conf_set_size_slot,
@@ -286,6 +307,9 @@ ngx_http_cmp_ca_add(ngx_conf_t *cf, ngx_str_t *name)
     ca->time_window = NGX_CONF_UNSET_MSEC;
     ca->transaction_memory = NGX_CONF_UNSET_MSEC;
     ca->confirm_timeout = NGX_CONF_UNSET_MSEC;
+    ca->approval_timeout = NGX_CONF_UNSET_MSEC;
+    ca->check_after = NGX_CONF_UNSET_MSEC;
+    ca->genm_approval = NGX_CONF_UNSET_UINT;
     ca->max_message_size = NGX_CONF_UNSET_SIZE;
     ca->max_requests = NGX_CONF_UNSET;
     ca->max_iterations = NGX_CONF_UNSET;
@@ -741,44 +765,7 @@ ngx_http_cmp_ca_end(ngx_conf_t *cf, ngx_http_cmp_ca_t *ca)
         return NGX_CONF_ERROR;
     }
 
-    ngx_conf_init_uint_value(ca->conformance, CMP_RFC9810);
-
-    if (ca->conformance == CMP_RFC9483) {
-        ngx_conf_init_msec_value(ca->time_window, 5 * 60 * 1000);
-        ngx_conf_init_value(ca->mac_sha1, 0);
-    }
-
-    ngx_conf_init_msec_value(ca->time_window, ca->ca.time_window);
-    ngx_conf_init_msec_value(ca->transaction_memory,
-                             ca->ca.transaction_memory);
-    ngx_conf_init_msec_value(ca->confirm_timeout, ca->ca.confirm_timeout);
-    ngx_conf_init_size_value(ca->max_message_size, ca->ca.max_message_size);
-    ngx_conf_init_value(ca->max_requests, ca->ca.max_requests);
-    ngx_conf_init_value(ca->max_iterations, ca->ca.max_iterations);
-    ngx_conf_init_value(ca->mac_sha1, 1);
-    ngx_conf_init_uint_value(ca->error_protection, 0);
-    ngx_conf_init_value(ca->unprotected_genm, 0);
-    ngx_conf_init_uint_value(ca->ca_pubs, 0);
-    ngx_conf_init_value(ca->extra_certs_root, 1);
-    ngx_conf_init_value(ca->refusal_signatures, 10);
-    ngx_conf_init_uint_value(ca->unavailable_status, NGX_HTTP_OK);
-
-    if (ca->thread_queue == 0) {
-        ca->thread_queue = 256;
-    }
-
-    ca->ca.conformance = (int) ca->conformance;
-    ca->ca.time_window = ca->time_window;
-    ca->ca.transaction_memory = ca->transaction_memory;
-    ca->ca.confirm_timeout = ca->confirm_timeout;
-    ca->ca.max_message_size = ca->max_message_size;
-    ca->ca.max_requests = (int) ca->max_requests;
-    ca->ca.max_iterations = (long) ca->max_iterations;
-    ca->ca.sha1 = ca->mac_sha1;
-    ca->ca.error_signature = ca->error_protection;
-    ca->ca.unprotected_genm = ca->unprotected_genm;
-    ca->ca.ca_pubs_always = ca->ca_pubs;
-    ca->ca.no_root = (ca->extra_certs_root == 0);
+    ngx_http_cmp_ca_defaults(ca);
 
     return NGX_CONF_OK;
 }

@@ -27,6 +27,58 @@ static ngx_str_t  ngx_http_cmp_ca_pool_name = ngx_string("cmp");
 #endif
 
 
+/* the end of a block: what it does not say, and all of it for the core */
+
+void
+ngx_http_cmp_ca_defaults(ngx_http_cmp_ca_t *ca)
+{
+    ngx_conf_init_uint_value(ca->conformance, CMP_RFC9810);
+
+    if (ca->conformance == CMP_RFC9483) {
+        ngx_conf_init_msec_value(ca->time_window, 5 * 60 * 1000);
+        ngx_conf_init_value(ca->mac_sha1, 0);
+    }
+
+    ngx_conf_init_msec_value(ca->time_window, ca->ca.time_window);
+    ngx_conf_init_msec_value(ca->transaction_memory,
+                             ca->ca.transaction_memory);
+    ngx_conf_init_msec_value(ca->confirm_timeout, ca->ca.confirm_timeout);
+    ngx_conf_init_msec_value(ca->approval_timeout, ca->ca.approval_timeout);
+    ngx_conf_init_msec_value(ca->check_after, ca->ca.check_after);
+    ngx_conf_init_uint_value(ca->genm_approval, 0);
+    ngx_conf_init_size_value(ca->max_message_size, ca->ca.max_message_size);
+    ngx_conf_init_value(ca->max_requests, ca->ca.max_requests);
+    ngx_conf_init_value(ca->max_iterations, ca->ca.max_iterations);
+    ngx_conf_init_value(ca->mac_sha1, 1);
+    ngx_conf_init_uint_value(ca->error_protection, 0);
+    ngx_conf_init_value(ca->unprotected_genm, 0);
+    ngx_conf_init_uint_value(ca->ca_pubs, 0);
+    ngx_conf_init_value(ca->extra_certs_root, 1);
+    ngx_conf_init_value(ca->refusal_signatures, 10);
+    ngx_conf_init_uint_value(ca->unavailable_status, NGX_HTTP_OK);
+
+    if (ca->thread_queue == 0) {
+        ca->thread_queue = 256;
+    }
+
+    ca->ca.conformance = (int) ca->conformance;
+    ca->ca.time_window = ca->time_window;
+    ca->ca.transaction_memory = ca->transaction_memory;
+    ca->ca.confirm_timeout = ca->confirm_timeout;
+    ca->ca.approval_timeout = ca->approval_timeout;
+    ca->ca.check_after = ca->check_after;
+    ca->ca.genm_approval = ca->genm_approval;
+    ca->ca.max_message_size = ca->max_message_size;
+    ca->ca.max_requests = (int) ca->max_requests;
+    ca->ca.max_iterations = (long) ca->max_iterations;
+    ca->ca.sha1 = ca->mac_sha1;
+    ca->ca.error_signature = ca->error_protection;
+    ca->ca.unprotected_genm = ca->unprotected_genm;
+    ca->ca.ca_pubs_always = ca->ca_pubs;
+    ca->ca.no_root = (ca->extra_certs_root == 0);
+}
+
+
 ngx_int_t
 ngx_http_cmp_ca_init(ngx_conf_t *cf, ngx_http_cmp_main_conf_t *mcf)
 {

@@ -50,6 +50,8 @@ typedef struct {
     ngx_flag_t                  release_itself;
     ngx_flag_t                  implicit_confirm;
     ngx_uint_t                  key_reuse;
+    ngx_uint_t                  approval;
+    ngx_uint_t                  revocation_approval;
 
     cmp_pool_t                 *pool;     /* of the main configuration */
     ngx_uint_t                  defined;  /* unsigned  defined:1; */
@@ -87,6 +89,9 @@ struct ngx_http_cmp_ca_s {
     ngx_msec_t                  time_window;
     ngx_msec_t                  transaction_memory;
     ngx_msec_t                  confirm_timeout;
+    ngx_msec_t                  approval_timeout;
+    ngx_msec_t                  check_after;
+    ngx_uint_t                  genm_approval;
     size_t                      max_message_size;
     ngx_int_t                   max_requests;
     ngx_int_t                   max_iterations;
@@ -136,7 +141,8 @@ typedef struct {
 } ngx_http_cmp_loc_conf_t;
 
 
-extern ngx_module_t  ngx_http_cmp_module;
+extern ngx_module_t     ngx_http_cmp_module;
+extern ngx_conf_enum_t  ngx_http_cmp_approval[];    /* manual, off */
 
 
 /* --- ngx_http_cmp_conf.c --- */
@@ -182,6 +188,7 @@ char *ngx_http_cmp_ra_certificate(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
 /* what needs all of the blocks; NGX_OK or NGX_ERROR, logged */
+void ngx_http_cmp_ca_defaults(ngx_http_cmp_ca_t *ca);
 ngx_int_t ngx_http_cmp_ca_init(ngx_conf_t *cf, ngx_http_cmp_main_conf_t *mcf);
 
 

@@ -34,6 +34,13 @@ static ngx_conf_enum_t  ngx_http_cmp_profile_key_reuse[] = {
 };
 
 
+ngx_conf_enum_t  ngx_http_cmp_approval[] = {
+    { ngx_string("off"), 0 },
+    { ngx_string("manual"), 1 },
+    { ngx_null_string, 0 }
+};
+
+
 static ngx_command_t  ngx_http_cmp_profile_commands[] = {
 
     { ngx_string("validity"),
@@ -148,6 +155,20 @@ static ngx_command_t  ngx_http_cmp_profile_commands[] = {
       offsetof(ngx_http_cmp_profile_t, implicit_confirm),
       NULL },
 
+    { ngx_string("approval"),
+      NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      0,
+      offsetof(ngx_http_cmp_profile_t, approval),
+      &ngx_http_cmp_approval },
+
+    { ngx_string("revocation_approval"),
+      NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      0,
+      offsetof(ngx_http_cmp_profile_t, revocation_approval),
+      &ngx_http_cmp_approval },
+
     { ngx_string("key_reuse"),
       NGX_CONF_TAKE1,
       ngx_conf_set_enum_slot,
@@ -238,6 +259,8 @@ ngx_http_cmp_profile_add(ngx_conf_t *cf, ngx_str_t *name)
     prf->release_itself = NGX_CONF_UNSET;
     prf->implicit_confirm = NGX_CONF_UNSET;
     prf->key_reuse = NGX_CONF_UNSET_UINT;
+    prf->approval = NGX_CONF_UNSET_UINT;
+    prf->revocation_approval = NGX_CONF_UNSET_UINT;
 
     prfp = ngx_array_push(&mcf->profiles);
     if (prfp == NULL) {
@@ -432,6 +455,8 @@ ngx_http_cmp_profile_end(ngx_conf_t *cf, ngx_http_cmp_profile_t *prf)
     ngx_conf_init_value(prf->release_itself, 0);
     ngx_conf_init_value(prf->implicit_confirm, 1);
     ngx_conf_init_uint_value(prf->key_reuse, CMP_KEY_REUSE_NEVER);
+    ngx_conf_init_uint_value(prf->approval, 0);
+    ngx_conf_init_uint_value(prf->revocation_approval, 0);
 
     p = &prf->profile;
 
@@ -446,6 +471,8 @@ ngx_http_cmp_profile_end(ngx_conf_t *cf, ngx_http_cmp_profile_t *prf)
     p->release_itself = prf->release_itself;
     p->implicit_confirm = prf->implicit_confirm;
     p->key_reuse = prf->key_reuse;
+    p->approval = prf->approval;
+    p->revocation_approval = prf->revocation_approval;
 
     err[0] = '\0';
 

@@ -85,6 +85,8 @@ typedef struct {
     int64_t               transaction_memory;   /* ms */
     int64_t               confirm_timeout;      /* ms */
     int64_t               reply_memory;         /* ms */
+    int64_t               approval_timeout;     /* ms */
+    int64_t               check_after;          /* ms, told in seconds */
     int64_t               crl_lifetime;         /* ms */
     int64_t               crl_refresh;          /* ms */
     size_t                max_message_size;
@@ -94,6 +96,8 @@ typedef struct {
     unsigned              sha1:1;               /* MACs with SHA-1 accepted */
     unsigned              error_signature:1;    /* RFC 9810, 5.3.21 literally */
     unsigned              unprotected_genm:1;
+    unsigned              genm_approval:1;      /* an operator decides on
+                                                   protected ones */
     unsigned              ca_pubs_always:1;     /* not only for MAC */
     unsigned              no_root:1;            /* extraCerts without root */
     unsigned              inline_sign:1;        /* thread_pool off */

@@ -371,6 +371,15 @@ cmp_exchange_begin(cmp_exchange_t *ex, const cmp_records_t *records)
     ex->implicit_granted = 0;
     ex->confirm_wait = 0;
     ex->ca_pubs = 0;
+    ex->polled = 0;
+
+    if (ex->msg.type == CMP_BODY_POLLREQ) {
+
+        /* those of the message that was polled for */
+
+        ex->requests = NULL;
+        ex->nrequests = 0;
+    }
     ex->header_ok = 0;
     ex->has_writes = 0;
     ex->failed = 0;
@@ -424,7 +433,8 @@ cmp_exchange_init_writes(cmp_exchange_t *ex)
 
     ex->max_changes = 2 * n + 1 + ex->ca->max_requests
                       + (ex->records != NULL ? ex->records->ncertificates : 0);
-    ex->max_audits = n + 1 + ex->ca->max_requests;
+    ex->max_audits = n + 1 + ex->ca->max_requests
+                     + (ex->records != NULL ? ex->records->nwaiting : 0);
 
     writes->changes = cmp_pcalloc(ex->work, ex->max_changes
                                             * sizeof(cmp_write_change_t));
@@ -476,6 +486,8 @@ cmp_exchange_run(cmp_exchange_t *ex, cmp_refusal_t *refusal)
 static int
 cmp_exchange_body(cmp_exchange_t *ex, cmp_refusal_t *refusal)
 {
+    int  rc;
+
     switch (ex->msg.type) {
 
     case CMP_BODY_KUR:
@@ -505,10 +517,12 @@ cmp_exchange_body(cmp_exchange_t *ex, cmp_refusal_t *refusal)
         return cmp_exchange_revoke(ex, refusal);
 
     case CMP_BODY_GENM:
-        return cmp_exchange_support(ex, refusal);
+        rc = cmp_exchange_support(ex, refusal);
+
+        return rc == CMP_OK ? cmp_wait_support(ex) : rc;
 
     case CMP_BODY_POLLREQ:
-        return cmp_refuse(refusal, CMP_REFUSE_UNKNOWN_TRANSACTION, NULL);
+        return cmp_exchange_poll(ex, refusal);
 
     case CMP_BODY_NESTED:
         return cmp_exchange_nested(ex, refusal);
@@ -594,7 +608,7 @@ cmp_exchange_info_refusal(cmp_exchange_t *ex, const cmp_refusal_t *refusal)
 static int
 cmp_exchange_complete(cmp_exchange_t *ex, int refused)
 {
-    if (cmp_reply_finish(ex) != CMP_OK) {
+    if (cmp_reply_finish(ex) != CMP_OK || cmp_wait_write(ex) != CMP_OK) {
         return CMP_ERROR;
     }
 
@@ -639,7 +653,7 @@ cmp_exchange_write_transaction(cmp_exchange_t *ex, int refused)
     transaction->ca_id = ex->ca->id;
     transaction->version = (ex->transaction != NULL)
                            ? ex->transaction->version : 0;
-    transaction->state = ex->confirm_wait ? CMP_TX_CONFIRM : CMP_TX_ENDED;
+    transaction->state = cmp_wait_state(ex);
     transaction->body = (ex->transaction != NULL) ? ex->transaction->body
                                                   : ex->msg.type;
     transaction->kind = ex->kind;

@@ -131,7 +131,9 @@ cmp_exchange_abandon(cmp_exchange_t *ex, cmp_refusal_t *refusal)
         return cmp_confirm_ended(ex, refusal);
     }
 
-    if (cmp_confirm_revoke_all(ex) != CMP_OK) {
+    if (cmp_confirm_revoke_all(ex) != CMP_OK
+        || cmp_wait_cancel(ex) != CMP_OK)
+    {
         return CMP_ERROR;
     }
 
@@ -154,12 +156,8 @@ cmp_exchange_abandon(cmp_exchange_t *ex, cmp_refusal_t *refusal)
 static int
 cmp_confirm_expected(cmp_exchange_t *ex, cmp_refusal_t *refusal)
 {
-    if (ex->transaction->state == CMP_TX_ENDED) {
-        return cmp_confirm_ended(ex, refusal);
-    }
-
     if (ex->transaction->state != CMP_TX_CONFIRM) {
-        return cmp_refuse(refusal, CMP_REFUSE_UNKNOWN_TRANSACTION, NULL);
+        return cmp_confirm_ended(ex, refusal);
     }
 
     if (ex->transaction->confirm_before != 0

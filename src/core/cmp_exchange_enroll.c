@@ -22,9 +22,7 @@ static int cmp_enroll_certificate(cmp_cert_response_t *response, X509 *cert);
 int
 cmp_exchange_enroll(cmp_exchange_t *ex, cmp_refusal_t *refusal)
 {
-    int             rc;
-    size_t          i, granted;
-    cmp_request_t  *req;
+    int  rc;
 
     rc = cmp_enroll_may(ex, refusal);
 
@@ -36,11 +34,19 @@ cmp_exchange_enroll(cmp_exchange_t *ex, cmp_refusal_t *refusal)
         rc = cmp_exchange_select_profiles(ex, refusal);
     }
 
-    if (rc != CMP_OK) {
-        return rc;
-    }
+    return rc == CMP_OK ? cmp_exchange_enroll_requests(ex, refusal) : rc;
+}
+
+
+int
+cmp_exchange_enroll_requests(cmp_exchange_t *ex, cmp_refusal_t *refusal)
+{
+    int             rc;
+    size_t          i, granted, waiting;
+    cmp_request_t  *req;
 
     granted = 0;
+    waiting = 0;
 
     for (i = 0; i < ex->nrequests; i++) {
 
@@ -55,7 +61,10 @@ cmp_exchange_enroll(cmp_exchange_t *ex, cmp_refusal_t *refusal)
             return rc;
         }
 
-        if (req->status != CMP_STATUS_REJECTION) {
+        if (req->status == CMP_STATUS_WAITING) {
+            waiting++;
+
+        } else if (req->status != CMP_STATUS_REJECTION) {
             granted++;
         }
     }
@@ -63,7 +72,12 @@ cmp_exchange_enroll(cmp_exchange_t *ex, cmp_refusal_t *refusal)
     cmp_enroll_confirmation(ex, granted);
     cmp_enroll_versions(ex);
 
-    if (granted != 0 && ex->credential != NULL) {
+    /* what waits has used the credential already when it is delivered */
+
+    if (granted + waiting != 0
+        && ex->credential != NULL
+        && ex->polled == 0)
+    {
         ex->writes.credential_use = ex->credential->id;
     }
 
@@ -136,6 +150,7 @@ cmp_enroll_confirmation(cmp_exchange_t *ex, size_t granted)
     for (i = 0; i < ex->nrequests; i++) {
 
         if (ex->requests[i].status != CMP_STATUS_REJECTION
+            && ex->requests[i].status != CMP_STATUS_WAITING
             && ex->requests[i].profile->implicit_confirm == 0)
         {
             ex->implicit_granted = 0;
@@ -234,7 +249,7 @@ cmp_enroll_response(cmp_exchange_t *ex, cmp_request_t *req,
     cmp_cert_rep_message_t *rep)
 {
     int                   fail_info;
-    char                 *text;
+    const char           *text;
     cmp_str_t             serial;
     cmp_cert_response_t  *response;
 
@@ -252,6 +267,9 @@ cmp_enroll_response(cmp_exchange_t *ex, cmp_request_t *req,
         }
 
         serial.len = 0;
+
+    } else if (req->status == CMP_STATUS_WAITING) {
+        text = CMP_WAIT_TEXT;
 
     } else if (req->issue.modified) {
         text = req->issue.mods;
@@ -278,6 +296,7 @@ cmp_enroll_response(cmp_exchange_t *ex, cmp_request_t *req,
     }
 
     if (req->status != CMP_STATUS_REJECTION
+        && req->status != CMP_STATUS_WAITING
         && cmp_enroll_certificate(response, req->issue.cert) != CMP_OK)
     {
         return CMP_ERROR;
@@ -296,6 +315,10 @@ cmp_enroll_response(cmp_exchange_t *ex, cmp_request_t *req,
         if (req->refusal.log[0] != '\0') {
             ex->info.log = req->refusal.log;
         }
+    }
+
+    if (cmp_wait_answered(ex, req->id, req->status, &serial) != CMP_OK) {
+        return CMP_ERROR;
     }
 
     return cmp_write_audit(ex, req->status, fail_info, &serial,

@@ -14,7 +14,6 @@
 
 static int cmp_load_signer(cmp_exchange_t *ex);
 static int cmp_load_reference(cmp_exchange_t *ex);
-static int cmp_load_requests(cmp_exchange_t *ex, cmp_refusal_t *refusal);
 static int cmp_load_crmf(cmp_exchange_t *ex,
     const cmp_cert_req_messages_t *messages);
 static int cmp_load_p10(cmp_exchange_t *ex, X509_REQ *p10);
@@ -69,7 +68,7 @@ cmp_exchange_fill_load(cmp_exchange_t *ex, cmp_refusal_t *refusal)
     case CMP_BODY_CR:
     case CMP_BODY_KUR:
     case CMP_BODY_P10CR:
-        return cmp_load_requests(ex, refusal);
+        return cmp_exchange_load_requests(ex, refusal);
 
     case CMP_BODY_RR:
         return cmp_load_rr(ex, refusal);
@@ -170,8 +169,8 @@ cmp_load_reference(cmp_exchange_t *ex)
 }
 
 
-static int
-cmp_load_requests(cmp_exchange_t *ex, cmp_refusal_t *refusal)
+int
+cmp_exchange_load_requests(cmp_exchange_t *ex, cmp_refusal_t *refusal)
 {
     int                             n, rc;
     const cmp_cert_req_messages_t  *messages;

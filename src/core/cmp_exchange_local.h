@@ -28,6 +28,11 @@
 #define CMP_MAX_NESTED         2       /* depth of nested in nested */
 
 
+/* what a client is told as long as nobody has decided */
+
+#define CMP_WAIT_TEXT          "an operator has to approve the request"
+
+
 /* besides CMP_OK and so on: the answer is complete already */
 
 #define CMP_DONE               1
@@ -53,6 +58,7 @@ typedef struct {
     /* --- of one attempt --- */
 
     const cmp_profile_t         *profile;
+    const cmp_waiting_t         *waiting;     /* what was decided on it */
     const cmp_certificate_t     *target;      /* kur: to be updated */
     X509                        *target_cert;
     const cmp_certificate_t     *displaced;   /* unconfirmed or unused, its
@@ -104,6 +110,7 @@ struct cmp_exchange_s {
     unsigned                     implicit_granted:1;
     unsigned                     confirm_wait:1;  /* certConf is expected */
     unsigned                     ca_pubs:1;
+    unsigned                     polled:1;    /* msg is the one polled for */
 
     unsigned                     header_ok:1;     /* refused later, if at all */
     unsigned                     has_writes:1;
@@ -124,6 +131,7 @@ struct cmp_exchange_s {
 /* cmp_exchange_load.c */
 
 int cmp_exchange_fill_load(cmp_exchange_t *ex, cmp_refusal_t *refusal);
+int cmp_exchange_load_requests(cmp_exchange_t *ex, cmp_refusal_t *refusal);
 int cmp_exchange_hash(cmp_pool_t *pool, const void *data, size_t len,
     cmp_str_t *hash);
 const cmp_certificate_t *cmp_exchange_certificate(const cmp_exchange_t *ex,
@@ -170,6 +178,11 @@ int cmp_exchange_abandon(cmp_exchange_t *ex, cmp_refusal_t *refusal);
 int cmp_exchange_revoke(cmp_exchange_t *ex, cmp_refusal_t *refusal);
 int cmp_exchange_support(cmp_exchange_t *ex, cmp_refusal_t *refusal);
 
+int cmp_exchange_poll(cmp_exchange_t *ex, cmp_refusal_t *refusal);
+
+/* cmp_exchange_enroll.c: the requests alone, also those polled for */
+int cmp_exchange_enroll_requests(cmp_exchange_t *ex, cmp_refusal_t *refusal);
+
 /* CMP_DONE: the answer is that of the only inner message */
 int cmp_exchange_parse_nested(cmp_exchange_t *ex, cmp_refusal_t *refusal);
 int cmp_exchange_nested(cmp_exchange_t *ex, cmp_refusal_t *refusal);
@@ -177,10 +190,34 @@ int cmp_exchange_nested(cmp_exchange_t *ex, cmp_refusal_t *refusal);
 /* an rr that is refused as a whole is answered by rp: one status each */
 int cmp_exchange_refuse_rr(cmp_exchange_t *ex, const cmp_refusal_t *refusal);
 
+/*
+ * cmp_exchange_wait.c: requests that wait for an operator.  A message that
+ * waits as a whole is answered by cmp_wait_error().  cmp_wait_decided() is
+ * CMP_OK or CMP_DECLINED, cmp_wait_answered() ends the wait of the request
+ * that a message polled for has.
+ */
+
+int cmp_wait_request(cmp_exchange_t *ex, cmp_request_t *req);
+int cmp_wait_add(cmp_exchange_t *ex, const cmp_write_request_t *request);
+int cmp_wait_serial(cmp_exchange_t *ex, const cmp_str_t *serial);
+int cmp_wait_error(cmp_exchange_t *ex);
+int cmp_wait_support(cmp_exchange_t *ex);
+int cmp_wait_cancel(cmp_exchange_t *ex);
+int cmp_wait_decided(const cmp_exchange_t *ex, const cmp_waiting_t *waiting,
+    cmp_refusal_t *refusal);
+int cmp_wait_answered(cmp_exchange_t *ex, int32_t id, int status,
+    const cmp_str_t *serial);
+const cmp_waiting_t *cmp_wait_find(const cmp_exchange_t *ex, int32_t id);
+int cmp_wait_pending(const cmp_exchange_t *ex, const cmp_waiting_t *waiting);
+cmp_tx_state_e cmp_wait_state(const cmp_exchange_t *ex);
+int cmp_wait_write(cmp_exchange_t *ex);
+
 /* cmp_exchange_request.c: one certificate request, up to its signature */
 int cmp_request_decide(cmp_exchange_t *ex, cmp_request_t *req);
 
 /* cmp_exchange_scope.c */
+const cmp_profile_t *cmp_exchange_profile(const cmp_exchange_t *ex,
+    const cmp_str_t *name);
 int cmp_exchange_select_profiles(cmp_exchange_t *ex, cmp_refusal_t *refusal);
 int cmp_request_authorise(cmp_exchange_t *ex, cmp_request_t *req,
     cmp_refusal_t *refusal);

@@ -349,7 +349,8 @@ cmp_reply_issues(const cmp_exchange_t *ex)
     for (i = 0; i < ex->nrequests; i++) {
 
         if (ex->requests[i].issue.cert != NULL
-            && ex->requests[i].status != CMP_STATUS_REJECTION)
+            && ex->requests[i].status != CMP_STATUS_REJECTION
+            && ex->requests[i].status != CMP_STATUS_WAITING)
         {
             return 1;
         }

@@ -12,6 +12,8 @@
 #include <openssl/err.h>
 
 
+static int cmp_request_decided(cmp_exchange_t *ex, cmp_request_t *req,
+    cmp_refusal_t *refusal);
 static int cmp_request_check(cmp_exchange_t *ex, cmp_request_t *req,
     cmp_refusal_t *refusal);
 static int cmp_request_controls(cmp_exchange_t *ex, cmp_request_t *req,
@@ -58,7 +60,12 @@ cmp_request_decide(cmp_exchange_t *ex, cmp_request_t *req)
     req->known_key = NULL;
     req->status = CMP_STATUS_REJECTION;
 
-    rc = cmp_request_check(ex, req, &req->refusal);
+    rc = (req->waiting != NULL) ? cmp_request_decided(ex, req, &req->refusal)
+                                : CMP_OK;
+
+    if (rc == CMP_OK) {
+        rc = cmp_request_check(ex, req, &req->refusal);
+    }
 
     if (rc == CMP_DECLINED) {
 
@@ -73,10 +80,37 @@ cmp_request_decide(cmp_exchange_t *ex, cmp_request_t *req)
         return rc;
     }
 
+    if (req->waiting == NULL && req->profile->approval) {
+        req->status = CMP_STATUS_WAITING;
+        return cmp_wait_request(ex, req);
+    }
+
     req->status = req->issue.modified ? CMP_STATUS_GRANTED_WITH_MODS
                                       : CMP_STATUS_ACCEPTED;
 
     return cmp_request_issue(ex, req);
+}
+
+
+/* the profile is the one that an operator approved */
+
+static int
+cmp_request_decided(cmp_exchange_t *ex, cmp_request_t *req,
+    cmp_refusal_t *refusal)
+{
+    int  rc;
+
+    rc = cmp_wait_decided(ex, req->waiting, refusal);
+
+    if (rc != CMP_OK) {
+        return rc;
+    }
+
+    req->profile = cmp_exchange_profile(ex, &req->waiting->profile);
+
+    return req->profile != NULL
+           ? CMP_OK
+           : cmp_refuse(refusal, CMP_REFUSE_PROFILE_NOT_ALLOWED, NULL);
 }
 
 

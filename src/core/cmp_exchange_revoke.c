@@ -21,12 +21,17 @@ typedef struct {
     int                       status;
     const char               *text;
     cmp_refusal_t             refusal;
+    unsigned                  approval:1;   /* an operator has to agree */
 } cmp_rev_t;
 
 
 static int cmp_revoke_may(cmp_exchange_t *ex, cmp_refusal_t *refusal);
 static int cmp_revoke_one(cmp_exchange_t *ex, cmp_rev_t *rev,
     cmp_refusal_t *refusal);
+static int cmp_revoke_decided(const cmp_exchange_t *ex, int n,
+    cmp_refusal_t *refusal);
+static int cmp_revoke_approval(const cmp_exchange_t *ex, cmp_rev_t *rev);
+static int cmp_revoke_wait(cmp_exchange_t *ex, const cmp_rev_t *revs, int n);
 static int cmp_revoke_find(cmp_exchange_t *ex, cmp_rev_t *rev,
     cmp_refusal_t *refusal);
 static int cmp_revoke_find_by_key(cmp_exchange_t *ex, cmp_rev_t *rev,
@@ -56,8 +61,10 @@ static int cmp_revoke_cert_ids(cmp_exchange_t *ex, cmp_rev_rep_content_t *rep,
 int
 cmp_exchange_revoke(cmp_exchange_t *ex, cmp_refusal_t *refusal)
 {
-    int                           i, n, rc;
+    int                           i, n, rc, waiting;
+    size_t                        nchanges;
     cmp_rev_t                    *revs;
+    cmp_write_change_t            used;
     cmp_rev_rep_content_t        *rep;
     const cmp_rev_req_content_t  *content;
 
@@ -77,24 +84,140 @@ cmp_exchange_revoke(cmp_exchange_t *ex, cmp_refusal_t *refusal)
         return CMP_ERROR;
     }
 
+    waiting = 0;
+    nchanges = ex->writes.nchanges;
+    used = ex->writes.changes[0];
+
     for (i = 0; i < n; i++) {
 
         revs[i].details = sk_cmp_rev_details_t_value(content, i);
         revs[i].status = CMP_STATUS_ACCEPTED;
 
-        rc = cmp_revoke_one(ex, &revs[i], &revs[i].refusal);
+        rc = cmp_revoke_decided(ex, i, &revs[i].refusal);
+
+        if (rc == CMP_OK) {
+            rc = cmp_revoke_one(ex, &revs[i], &revs[i].refusal);
+        }
+
+        if (rc == CMP_OK && cmp_revoke_approval(ex, &revs[i])) {
+            waiting++;
+        }
 
         if (rc == CMP_DECLINED) {
             revs[i].status = CMP_STATUS_REJECTION;
             rc = CMP_OK;
         }
 
-        if (rc != CMP_OK || cmp_revoke_status(ex, rep, &revs[i]) != CMP_OK) {
+        if (rc != CMP_OK
+            || cmp_revoke_status(ex, rep, &revs[i]) != CMP_OK
+            || cmp_wait_answered(ex, i, revs[i].status, NULL) != CMP_OK)
+        {
             return CMP_ERROR;
         }
     }
 
+    if (waiting != 0) {
+
+        /* nothing is done yet; the first signature by a certificate counts */
+
+        ex->writes.nchanges = nchanges;
+        ex->writes.changes[0] = used;
+
+        return cmp_revoke_wait(ex, revs, n);
+    }
+
     return cmp_revoke_cert_ids(ex, rep, revs, n);
+}
+
+
+/* --- an operator may have to agree --- */
+
+static int
+cmp_revoke_decided(const cmp_exchange_t *ex, int n, cmp_refusal_t *refusal)
+{
+    const cmp_waiting_t  *waiting;
+
+    waiting = ex->polled ? cmp_wait_find(ex, n) : NULL;
+
+    return waiting != NULL ? cmp_wait_decided(ex, waiting, refusal) : CMP_OK;
+}
+
+
+static int
+cmp_revoke_approval(const cmp_exchange_t *ex, cmp_rev_t *rev)
+{
+    const cmp_profile_t  *profile;
+
+    if (ex->polled) {
+        return 0;
+    }
+
+    profile = cmp_ca_profile(ex->ca, &rev->cert->profile);
+
+    rev->approval = (profile != NULL && profile->revocation_approval);
+
+    return rev->approval;
+}
+
+
+/* all of the message waits for those that need it (RFC 9810, 5.3.22) */
+
+static int
+cmp_revoke_wait(cmp_exchange_t *ex, const cmp_rev_t *revs, int n)
+{
+    int                   i;
+    X509_NAME            *subject;
+    const char           *action;
+    cmp_write_request_t   row;
+
+    for (i = 0; i < n; i++) {
+
+        if (revs[i].approval == 0) {
+
+            if (revs[i].cert != NULL
+                && cmp_wait_serial(ex, &revs[i].cert->serial) != CMP_OK)
+            {
+                return CMP_ERROR;
+            }
+
+            continue;
+        }
+
+        memset(&row, 0, sizeof(cmp_write_request_t));
+
+        row.cert_req_id = i;
+        row.profile = revs[i].cert->profile;
+        row.serial = revs[i].cert->serial;
+
+        subject = X509_get_subject_name(revs[i].x509);
+
+        switch (revs[i].reason) {
+
+        case CRL_REASON_CERTIFICATE_HOLD:
+            action = "hold";
+            break;
+
+        case CRL_REASON_REMOVE_FROM_CRL:
+            action = "release";
+            break;
+
+        default:
+            action = cmp_psprintf(ex->work, "revoke, CRLReason %ld",
+                                  revs[i].reason);
+            break;
+        }
+
+        if (action == NULL
+            || cmp_pstrdup(ex->work, &row.text, action, strlen(action))
+               != CMP_OK
+            || cmp_name_text(ex->work, subject, &row.subject) != CMP_OK
+            || cmp_wait_add(ex, &row) != CMP_OK)
+        {
+            return CMP_ERROR;
+        }
+    }
+
+    return cmp_wait_error(ex);
 }
 
 

@@ -99,6 +99,20 @@ cmp_exchange_select_profiles(cmp_exchange_t *ex, cmp_refusal_t *refusal)
 }
 
 
+/* one that this requester may use, by its name; else NULL */
+
+const cmp_profile_t *
+cmp_exchange_profile(const cmp_exchange_t *ex, const cmp_str_t *name)
+{
+    const cmp_profile_t  *profile;
+
+    profile = (name->len != 0) ? cmp_ca_profile(ex->ca, name) : NULL;
+
+    return (profile != NULL && cmp_request_allowed(ex, profile))
+           ? profile : NULL;
+}
+
+
 /* the names a requester may choose among; none: the default of the CA */
 
 static void

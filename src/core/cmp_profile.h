@@ -111,6 +111,8 @@ typedef struct {
     unsigned              release_itself:1; /* a certificate may lift a hold
                                                that it asked for */
     unsigned              implicit_confirm:1;
+    unsigned              approval:1;       /* an operator decides */
+    unsigned              revocation_approval:1;    /* on an rr, too */
     int                   key_reuse;        /* cmp_key_reuse_e */
 
     /* for the extensions of certificates; empty: left out */

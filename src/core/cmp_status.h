@@ -201,6 +201,13 @@
     XX(RELEASE, NOT_AUTHORIZED,                                               \
        "the requester may not release the certificate from hold")             \
                                                                               \
+    /* approval */                                                            \
+    XX(REJECTED, NOT_AUTHORIZED, "an operator has rejected the request")      \
+    XX(EXPIRED, NOT_AUTHORIZED,                                               \
+       "the request has expired before it was approved and fetched")          \
+    XX(POLL_ID, BAD_REQUEST,                                                  \
+       "certReqId in pollReq is not one that waits")                          \
+                                                                              \
     /* nested messages */                                                     \
     XX(NESTED_TRANSACTION_ID, BAD_REQUEST,                                    \
        "transactionID of the nested message is another one")                  \

@@ -153,6 +153,34 @@ typedef struct {
 } cmp_key_t;
 
 
+/*
+ * One request that waits for an operator, or whose answer the client has not
+ * fetched: a certificate request, a RevDetails or a whole genm.
+ */
+
+typedef enum {
+    CMP_REQUEST_PENDING = 0,
+    CMP_REQUEST_APPROVED,
+    CMP_REQUEST_REJECTED,
+    CMP_REQUEST_EXPIRED,                  /* nobody decided or fetched it */
+    CMP_REQUEST_DELIVERED,                /* done and answered */
+    CMP_REQUEST_CANCELLED,                /* by the client */
+    CMP_REQUEST_FAILED                    /* approved, but refused since */
+} cmp_request_state_e;
+
+
+typedef struct {
+    int64_t               id;
+    int32_t               version;        /* grows by one with each change */
+    int32_t               state;          /* cmp_request_state_e */
+    int32_t               cert_req_id;    /* rr: index of the RevDetails; genm:
+                                             -1 */
+    cmp_str_t             profile;
+    cmp_str_t             reason;         /* of the operator, UTF-8 */
+    int64_t               expires;
+} cmp_waiting_t;
+
+
 typedef struct {
     int64_t               now;            /* the database's clock */
 
@@ -180,6 +208,15 @@ typedef struct {
 
     cmp_key_t            *keys;
     size_t                nkeys;
+
+    /*
+     * Of a transaction that waits or waited: the requests that are not
+     * answered yet in the order of their ids, and the message that they were
+     * in; what that needs is among certificates and keys.
+     */
+    cmp_waiting_t        *waiting;
+    size_t                nwaiting;
+    cmp_str_t             message;
 } cmp_records_t;
 
 
@@ -240,6 +277,29 @@ typedef struct {
 } cmp_write_audit_t;
 
 
+/* a request is to be decided by an operator: what one needs for that */
+
+typedef struct {
+    int32_t               cert_req_id;
+    cmp_str_t             profile;
+    cmp_str_t             subject;        /* RFC 2253 */
+    cmp_str_t             sans;           /* "DNS:a, IP Address:..." */
+    cmp_str_t             key_hash;       /* empty: rr, genm */
+    cmp_str_t             serial;         /* to be updated or revoked */
+    cmp_str_t             text;           /* what it is about, for people */
+} cmp_write_request_t;
+
+
+/* a waiting request is answered */
+
+typedef struct {
+    int64_t               id;
+    int32_t               version;        /* expected; else the race is lost */
+    int32_t               state;          /* cmp_request_state_e */
+    cmp_str_t             serial;         /* issued; empty: none */
+} cmp_write_answer_t;
+
+
 typedef struct {
     int32_t               ca_id;
 
@@ -269,6 +329,22 @@ typedef struct {
     cmp_str_t             requester;      /* "mac:<reference>", "cert:<serial
                                              in hex>", "vendor:<name>", ... */
     cmp_str_t             client;         /* network address */
+
+    /*
+     * With requests: the message that they are in, and the serials and keys
+     * that are loaded with it whenever its transaction is.
+     */
+    cmp_write_request_t  *requests;
+    size_t                nrequests;
+    cmp_str_t             message;
+    cmp_str_t            *serials;
+    size_t                nserials;
+    cmp_str_t            *key_hashes;
+    size_t                nkey_hashes;
+    int64_t               approval_timeout;   /* ms from the commit */
+
+    cmp_write_answer_t   *answers;
+    size_t                nanswers;
 } cmp_writes_t;
 
 

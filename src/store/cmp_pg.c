@@ -81,7 +81,24 @@ static const Oid  cmp_pg_commit_types[] = {
     CMP_PG_BYTEA_ARRAY,     /* 44:     serial */
     CMP_PG_TEXT_ARRAY,      /* 45:     text */
     CMP_PG_TEXT,            /* 46:     requester */
-    CMP_PG_TEXT             /* 47:     client */
+    CMP_PG_TEXT,            /* 47:     client */
+
+    CMP_PG_INT8,            /* 48: waiting: time for it */
+    CMP_PG_BYTEA,           /* 49:     message */
+    CMP_PG_BYTEA_ARRAY,     /* 50:     serials */
+    CMP_PG_BYTEA_ARRAY,     /* 51:     keys */
+    CMP_PG_INT4_ARRAY,      /* 52: requests: certReqId */
+    CMP_PG_TEXT_ARRAY,      /* 53:     profile */
+    CMP_PG_BYTEA_ARRAY,     /* 54:     subject */
+    CMP_PG_BYTEA_ARRAY,     /* 55:     SANs */
+    CMP_PG_BYTEA_ARRAY,     /* 56:     key hash */
+    CMP_PG_BYTEA_ARRAY,     /* 57:     certificate */
+    CMP_PG_TEXT_ARRAY,      /* 58:     text */
+
+    CMP_PG_INT8_ARRAY,      /* 59: answered: id */
+    CMP_PG_INT4_ARRAY,      /* 60:     version */
+    CMP_PG_INT4_ARRAY,      /* 61:     state */
+    CMP_PG_BYTEA_ARRAY      /* 62:     serial */
 };
 
 static const Oid  cmp_pg_crl_current_types[] = {
@@ -114,7 +131,8 @@ const cmp_pg_statement_t  cmp_pg_statements[] = {
       cmp_pg_types(cmp_pg_ca_register_types) },
 
     { "cmp_load",
-      "SELECT now, reply, transaction, credential, signer, certificates, keys"
+      "SELECT now, reply, transaction, credential, signer, certificates, keys,"
+      " waiting, message"
       " FROM cmp.load($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
       cmp_pg_types(cmp_pg_load_types) },
 
@@ -122,11 +140,12 @@ const cmp_pg_statement_t  cmp_pg_statements[] = {
       "SELECT cmp.commit($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,"
       " $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26,"
       " $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40,"
-      " $41, $42, $43, $44, $45, $46, $47)",
+      " $41, $42, $43, $44, $45, $46, $47, $48, $49, $50, $51, $52, $53, $54,"
+      " $55, $56, $57, $58, $59, $60, $61, $62)",
       cmp_pg_types(cmp_pg_commit_types) },
 
     { "cmp_sweep",
-      "SELECT unconfirmed, revoked, forgotten, emptied, created, more"
+      "SELECT unconfirmed, revoked, expired, forgotten, emptied, created, more"
       " FROM cmp.sweep()",
       0, NULL },
 
@@ -191,10 +210,11 @@ cmp_pg_sweep_result(PGresult *res, cmp_pg_sweep_t *sweep)
 {
     cmp_pg_row_t  row;
 
-    cmp_pg_row_result(&row, NULL, res, 6);
+    cmp_pg_row_result(&row, NULL, res, 7);
 
     sweep->unconfirmed = cmp_pg_row_int4(&row, 0, INT32_MAX);
     sweep->revoked = cmp_pg_row_int4(&row, 0, INT32_MAX);
+    sweep->expired = cmp_pg_row_int4(&row, 0, INT32_MAX);
     sweep->forgotten = cmp_pg_row_int4(&row, 0, INT32_MAX);
     sweep->emptied = cmp_pg_row_int4(&row, 0, INT32_MAX);
     sweep->created = cmp_pg_row_int4(&row, 0, INT32_MAX);

@@ -112,6 +112,7 @@ cmp_commit_e cmp_pg_commit_outcome(const char *sqlstate);
 typedef struct {
     int32_t               unconfirmed;  /* transactions nobody confirmed */
     int32_t               revoked;      /* certificates of these */
+    int32_t               expired;      /* requests nobody decided */
     int32_t               forgotten;    /* transactions deleted */
     int32_t               emptied;      /* partitions of replies */
     int32_t               created;      /* partitions */

@@ -16,6 +16,10 @@
 #define cmp_pg_change(as, member)  { as, offsetof(cmp_write_change_t, member) }
 #define cmp_pg_audit(as, member)   { as, offsetof(cmp_write_audit_t, member) }
 
+#define cmp_pg_request(as, member)                                            \
+    { as, offsetof(cmp_write_request_t, member) }
+#define cmp_pg_answer(as, member)  { as, offsetof(cmp_write_answer_t, member) }
+
 #define cmp_pg_members(members)                                               \
     members, sizeof(members) / sizeof(cmp_pg_member_t)
 
@@ -84,6 +88,34 @@ static const cmp_pg_member_t  cmp_pg_commit_who[] = {
     cmp_pg_write(CMP_PG_AS_TEXT, client)
 };
 
+static const cmp_pg_member_t  cmp_pg_commit_waiting[] = {
+    cmp_pg_write(CMP_PG_AS_ID, approval_timeout),
+    cmp_pg_write(CMP_PG_AS_BYTES, message)
+};
+
+static const cmp_pg_member_t  cmp_pg_commit_strings[] = {
+    { CMP_PG_AS_BYTES, 0 }
+};
+
+/* subject and SANs whole, however long: an operator has to see all of them */
+
+static const cmp_pg_member_t  cmp_pg_commit_requests[] = {
+    cmp_pg_request(CMP_PG_AS_INT4, cert_req_id),
+    cmp_pg_request(CMP_PG_AS_TEXT, profile),
+    cmp_pg_request(CMP_PG_AS_BYTES, subject),
+    cmp_pg_request(CMP_PG_AS_BYTES, sans),
+    cmp_pg_request(CMP_PG_AS_BYTES, key_hash),
+    cmp_pg_request(CMP_PG_AS_BYTES, serial),
+    cmp_pg_request(CMP_PG_AS_TEXT, text)
+};
+
+static const cmp_pg_member_t  cmp_pg_commit_answers[] = {
+    cmp_pg_answer(CMP_PG_AS_ID, id),
+    cmp_pg_answer(CMP_PG_AS_INT4, version),
+    cmp_pg_answer(CMP_PG_AS_INT4, state),
+    cmp_pg_answer(CMP_PG_AS_BYTES, serial)
+};
+
 
 int
 cmp_pg_commit_send(PGconn *conn, const cmp_writes_t *writes)
@@ -104,6 +136,20 @@ cmp_pg_commit_send(PGconn *conn, const cmp_writes_t *writes)
                         writes->audits, writes->naudits,
                         sizeof(cmp_write_audit_t));
     cmp_pg_param_members(&params, cmp_pg_members(cmp_pg_commit_who), writes);
+
+    cmp_pg_param_members(&params, cmp_pg_members(cmp_pg_commit_waiting),
+                         writes);
+    cmp_pg_param_arrays(&params, cmp_pg_members(cmp_pg_commit_strings),
+                        writes->serials, writes->nserials, sizeof(cmp_str_t));
+    cmp_pg_param_arrays(&params, cmp_pg_members(cmp_pg_commit_strings),
+                        writes->key_hashes, writes->nkey_hashes,
+                        sizeof(cmp_str_t));
+    cmp_pg_param_arrays(&params, cmp_pg_members(cmp_pg_commit_requests),
+                        writes->requests, writes->nrequests,
+                        sizeof(cmp_write_request_t));
+    cmp_pg_param_arrays(&params, cmp_pg_members(cmp_pg_commit_answers),
+                        writes->answers, writes->nanswers,
+                        sizeof(cmp_write_answer_t));
 
     return cmp_pg_params_send(&params, conn, CMP_PG_STMT_COMMIT);
 }

@@ -18,6 +18,7 @@
 #define CMP_PG_CREDENTIAL_FIELDS   10
 #define CMP_PG_CERTIFICATE_FIELDS  18
 #define CMP_PG_KEY_FIELDS          6
+#define CMP_PG_WAITING_FIELDS      7
 
 #define CMP_PG_MAX_DER             (1024 * 1024)
 
@@ -63,6 +64,9 @@ static int cmp_pg_load_certificate(cmp_pg_load_t *ctx,
 static int cmp_pg_load_keys(cmp_pg_load_t *ctx, cmp_pg_row_t *row);
 static int cmp_pg_load_key(cmp_pg_load_t *ctx, const cmp_pg_value_t *value,
     cmp_key_t *key);
+static int cmp_pg_load_waiting(cmp_pg_load_t *ctx, cmp_pg_row_t *row);
+static int cmp_pg_load_request(cmp_pg_load_t *ctx,
+    const cmp_pg_value_t *value, cmp_waiting_t *waiting);
 
 
 int
@@ -105,7 +109,7 @@ cmp_pg_load_row(cmp_pg_load_t *ctx, PGresult *res)
 {
     cmp_pg_row_t  row;
 
-    cmp_pg_row_result(&row, ctx->pool, res, 7);
+    cmp_pg_row_result(&row, ctx->pool, res, 9);
 
     ctx->records->now = cmp_pg_row_time(&row);
     ctx->records->reply = cmp_pg_row_bytes(&row, 0, INT32_MAX);
@@ -122,7 +126,8 @@ cmp_pg_load_row(cmp_pg_load_t *ctx, PGresult *res)
         || cmp_pg_load_credential(ctx, &row) != CMP_OK
         || cmp_pg_load_signer(ctx, &row) != CMP_OK
         || cmp_pg_load_certificates(ctx, &row) != CMP_OK
-        || cmp_pg_load_keys(ctx, &row) != CMP_OK)
+        || cmp_pg_load_keys(ctx, &row) != CMP_OK
+        || cmp_pg_load_waiting(ctx, &row) != CMP_OK)
     {
         return CMP_ERROR;
     }
@@ -450,6 +455,69 @@ cmp_pg_load_key(cmp_pg_load_t *ctx, const cmp_pg_value_t *value,
     key->version = cmp_pg_row_int4(&row, 1, INT32_MAX);
     key->confirmed = cmp_pg_row_bool(&row);
     key->compromised = cmp_pg_row_bool(&row);
+
+    return row.error ? CMP_ERROR : CMP_OK;
+}
+
+
+static int
+cmp_pg_load_waiting(cmp_pg_load_t *ctx, cmp_pg_row_t *row)
+{
+    size_t           i;
+    cmp_waiting_t   *waiting;
+    cmp_pg_array_t   array;
+    cmp_pg_value_t   value;
+
+    cmp_pg_row_array(row, 0, 0, CMP_PG_MAX_ELEMENTS, &array);
+
+    if (row->error) {
+        return cmp_pg_load_failed(ctx, "no waiting column");
+    }
+
+    if (array.n != 0) {
+
+        waiting = cmp_pcalloc(ctx->pool, array.n * sizeof(cmp_waiting_t));
+
+        if (waiting == NULL) {
+            return cmp_pg_load_failed(ctx, "out of memory");
+        }
+
+        for (i = 0; i < array.n; i++) {
+            cmp_pg_array_next(&array, &value);
+
+            if (row->error
+                || cmp_pg_load_request(ctx, &value, &waiting[i]) != CMP_OK)
+            {
+                return cmp_pg_load_failed(ctx, "malformed waiting request");
+            }
+        }
+
+        ctx->records->waiting = waiting;
+        ctx->records->nwaiting = array.n;
+    }
+
+    ctx->records->message = cmp_pg_row_bytes(row, 0, INT32_MAX);
+
+    return row->error ? cmp_pg_load_failed(ctx, "no message column") : CMP_OK;
+}
+
+
+static int
+cmp_pg_load_request(cmp_pg_load_t *ctx, const cmp_pg_value_t *value,
+    cmp_waiting_t *waiting)
+{
+    cmp_pg_row_t  row;
+
+    cmp_pg_row_composite(&row, ctx->pool, value, CMP_PG_WAITING_FIELDS);
+
+    waiting->id = cmp_pg_row_int8(&row);
+    waiting->version = cmp_pg_row_int4(&row, 1, INT32_MAX);
+    waiting->state = cmp_pg_row_int4(&row, CMP_REQUEST_PENDING,
+                                     CMP_REQUEST_FAILED);
+    waiting->cert_req_id = cmp_pg_row_int4(&row, INT32_MIN, INT32_MAX);
+    waiting->profile = cmp_pg_row_text(&row);
+    waiting->reason = cmp_pg_row_text(&row);
+    waiting->expires = cmp_pg_row_time(&row);
 
     return row.error ? CMP_ERROR : CMP_OK;
 }

@@ -16,7 +16,7 @@
 #include <string.h>
 
 
-#define CMP_PG_MAX_PARAMS      48
+#define CMP_PG_MAX_PARAMS      64
 #define CMP_PG_MAX_TEXT        4096
 
 /* 2000-01-01 in ms, from which PostgreSQL counts microseconds */

@@ -309,8 +309,7 @@ typedef struct {
     cmp_str_t              body;            /* inside its tag */
     cmp_str_t              protected_part;
     ASN1_BIT_STRING       *protection;      /* NULL: none */
-    cmp_str_t              extra_certs;     /* SEQUENCE OF */
-    cmp_str_t              signer;          /* the first of them */
+    cmp_str_t              extra_certs;     /* SEQUENCE OF; empty: none */
 } load_answer_t;
 
 typedef struct {
@@ -348,12 +347,13 @@ int load_check_answer(load_t *load, load_task_t *task,
 
 
 /*
- * cmpload_cert.c.  load_check_signer() gives the key that verifies the
- * answer, NULL when its certificate is not trusted.
+ * cmpload_cert.c.  load_check_signer() gives the certificate that verifies
+ * the answer, NULL when it is not trusted.
  */
 load_check_t *load_check_create(const load_conf_t *conf);
 void load_check_free(load_check_t *check);
 const cmp_str_t *load_check_issuer(const load_check_t *check);
+int load_check_extra(load_check_t *check, const load_answer_t *answer);
 X509 *load_check_signer(load_check_t *check, const load_answer_t *answer);
 int load_check_octets(const cmp_str_t *octets, const X509_ALGOR *alg,
     const ASN1_BIT_STRING *signature, EVP_PKEY *key);

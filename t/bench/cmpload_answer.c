@@ -139,13 +139,11 @@ load_answer_rest(load_answer_t *answer, cmp_str_t *in)
             return 0;
         }
 
-        answer->extra_certs = list.whole;
-
-        if (load_tlv_tag(&list.content, CMP_ASN1_SEQUENCE, &tlv) == 0) {
+        if (list.content.len == 0) {
             return 0;
         }
 
-        answer->signer = tlv.whole;
+        answer->extra_certs = list.whole;
     }
 
     return in->len == 0;

@@ -15,21 +15,36 @@
 #include <openssl/x509v3.h>
 
 
+/* extraCerts change seldom: those seen last are not verified again */
+
+#define LOAD_EXTRA  4
+
+
+typedef struct {
+    cmp_str_t        der;           /* the SEQUENCE OF */
+    X509            *signer;        /* the first */
+} load_extra_t;
+
+
 struct load_check_s {
+    STACK_OF(X509)  *ca;
     X509            *issuer;
     EVP_PKEY        *issuer_key;
     cmp_str_t        issuer_der;
     cmp_str_t        issuer_name;
     X509_STORE      *store;
-
-    /* of answers, the last one that was verified */
-    X509            *signer;
-    cmp_str_t        signer_der;
+    load_extra_t     extra[LOAD_EXTRA];
+    int              next;          /* of them, to be replaced */
 };
 
 
-static X509 *load_signer_verify(load_check_t *check,
-    const load_answer_t *answer);
+static load_extra_t *load_extra_find(load_check_t *check,
+    const cmp_str_t *der);
+static void load_extra_add(load_check_t *check, const cmp_str_t *der,
+    X509 *signer);
+static int load_extra_verify(load_check_t *check, X509 *cert,
+    STACK_OF(X509) *chain);
+static int load_extra_above(load_check_t *check, X509 *cert);
 static const char *load_certificate_fault(load_t *load, load_task_t *task,
     const load_cert_t *cert, int full);
 static int load_certificate_signed(load_check_t *check,
@@ -50,6 +65,7 @@ load_check_create(const load_conf_t *conf)
         return check;
     }
 
+    check->ca = conf->ca;
     check->issuer = sk_X509_value(conf->ca, 0);
     check->issuer_key = X509_get0_pubkey(check->issuer);
     check->store = X509_STORE_new();
@@ -74,9 +90,14 @@ load_check_create(const load_conf_t *conf)
 void
 load_check_free(load_check_t *check)
 {
+    int  i;
+
+    for (i = 0; i < LOAD_EXTRA; i++) {
+        X509_free(check->extra[i].signer);
+        free(check->extra[i].der.data);
+    }
+
     X509_STORE_free(check->store);
-    X509_free(check->signer);
-    free(check->signer_der.data);
     OPENSSL_free(check->issuer_der.data);
     OPENSSL_free(check->issuer_name.data);
     free(check);
@@ -90,64 +111,142 @@ load_check_issuer(const load_check_t *check)
 }
 
 
-X509 *
-load_check_signer(load_check_t *check, const load_answer_t *answer)
+/* 1: every one of them has to do with the CA */
+
+int
+load_check_extra(load_check_t *check, const load_answer_t *answer)
 {
-    if (answer->signer.len == 0) {
-        return NULL;
-    }
+    int              i, ok;
+    STACK_OF(X509)  *certs;
 
-    if (check->signer != NULL
-        && cmp_str_equal(&check->signer_der, &answer->signer))
+    if (answer->extra_certs.len == 0
+        || load_extra_find(check, &answer->extra_certs) != NULL)
     {
-        return check->signer;
+        return 1;
     }
 
-    return load_signer_verify(check, answer);
+    certs = cmp_asn1_decode(cmp_certificates_t, answer->extra_certs.data,
+                            answer->extra_certs.len);
+    ok = (certs != NULL);
+
+    for (i = 0; ok && i < sk_X509_num(certs); i++) {
+        ok = load_extra_verify(check, sk_X509_value(certs, i), certs);
+    }
+
+    if (ok) {
+        load_extra_add(check, &answer->extra_certs,
+                       sk_X509_value(certs, 0));
+    }
+
+    sk_X509_pop_free(certs, X509_free);
+
+    return ok;
 }
 
 
-/* it has to have a path to one of the CA certificates, and to be for this */
-
-static X509 *
-load_signer_verify(load_check_t *check, const load_answer_t *answer)
+X509 *
+load_check_signer(load_check_t *check, const load_answer_t *answer)
 {
-    int              ok;
-    X509            *cert;
-    X509_STORE_CTX  *ctx;
-    STACK_OF(X509)  *chain;
+    load_extra_t  *extra;
 
-    chain = cmp_asn1_decode(cmp_certificates_t, answer->extra_certs.data,
-                            answer->extra_certs.len);
-    if (chain == NULL) {
+    if (answer->extra_certs.len == 0
+        || load_check_extra(check, answer) == 0)
+    {
         return NULL;
     }
 
-    cert = sk_X509_value(chain, 0);
+    extra = load_extra_find(check, &answer->extra_certs);
+
+    return ((X509_get_key_usage(extra->signer) & KU_DIGITAL_SIGNATURE) != 0)
+               ? extra->signer : NULL;
+}
+
+
+static load_extra_t *
+load_extra_find(load_check_t *check, const cmp_str_t *der)
+{
+    int  i;
+
+    for (i = 0; i < LOAD_EXTRA; i++) {
+        if (cmp_str_equal(&check->extra[i].der, der)) {
+            return &check->extra[i];
+        }
+    }
+
+    return NULL;
+}
+
+
+static void
+load_extra_add(load_check_t *check, const cmp_str_t *der, X509 *signer)
+{
+    load_extra_t  *extra;
+
+    extra = &check->extra[check->next];
+    check->next = (check->next + 1) % LOAD_EXTRA;
+
+    X509_free(extra->signer);
+    free(extra->der.data);
+
+    X509_up_ref(signer);
+    extra->signer = signer;
+
+    extra->der.len = der->len;
+    extra->der.data = load_alloc(der->len);
+    memcpy(extra->der.data, der->data, der->len);
+}
+
+
+/* it has a path to one of the CA certificates, or is the issuer of one */
+
+static int
+load_extra_verify(load_check_t *check, X509 *cert, STACK_OF(X509) *chain)
+{
+    int              ok;
+    X509_STORE_CTX  *ctx;
+
     ctx = X509_STORE_CTX_new();
     load_must(ctx != NULL);
     load_must(X509_STORE_CTX_init(ctx, check->store, cert, chain) == 1);
 
-    ok = X509_verify_cert(ctx) == 1
-         && (X509_get_key_usage(cert) & KU_DIGITAL_SIGNATURE) != 0;
+    ok = (X509_verify_cert(ctx) == 1);
 
     X509_STORE_CTX_free(ctx);
 
-    if (ok) {
-        X509_free(check->signer);
-        free(check->signer_der.data);
+    return ok || load_extra_above(check, cert);
+}
 
-        X509_up_ref(cert);
-        check->signer = cert;
-        check->signer_der.len = answer->signer.len;
-        check->signer_der.data = load_alloc(answer->signer.len);
-        memcpy(check->signer_der.data, answer->signer.data,
-               answer->signer.len);
+
+static int
+load_extra_above(load_check_t *check, X509 *cert)
+{
+    int    i;
+    X509  *below;
+
+    for (i = 0; i < sk_X509_num(check->ca); i++) {
+        below = sk_X509_value(check->ca, i);
+
+        /* one that we have has to be the same, and would have been found */
+
+        if (X509_NAME_cmp(X509_get_subject_name(below),
+                          X509_get_subject_name(cert))
+            == 0)
+        {
+            return 0;
+        }
     }
 
-    sk_X509_pop_free(chain, X509_free);
+    for (i = 0; i < sk_X509_num(check->ca); i++) {
+        below = sk_X509_value(check->ca, i);
 
-    return ok ? check->signer : NULL;
+        if (X509_check_issued(cert, below) == X509_V_OK
+            && X509_verify(below, X509_get0_pubkey(cert)) == 1)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

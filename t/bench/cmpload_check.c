@@ -121,6 +121,11 @@ load_check_message(load_t *load, load_task_t *task, const load_answer_t *answer,
                 return rc;
             }
         }
+
+        if (load_check_extra(load->check, answer) == 0) {
+            return load_wrong(LOAD_CERTIFICATE, err, size,
+                              "extraCerts has one that is not of the CA");
+        }
     }
 
     rc = load_check_body(load, task, answer, full, err, size);

@@ -19,6 +19,10 @@
 #include <openssl/pem.h>
 
 
+#define LOAD_REQUESTS  100
+#define LOAD_FASTEST   5000         /* operations a second */
+
+
 enum {
     LOAD_OPT_REFERENCE = 256,
     LOAD_OPT_SECRET,
@@ -45,6 +49,7 @@ enum {
 
 static void load_conf_option(load_conf_t *conf, int option, const char *value,
     char **files);
+static void load_conf_requests(load_conf_t *conf);
 static void load_conf_check(load_conf_t *conf, char **files);
 static void load_conf_url(load_conf_t *conf);
 static void load_conf_address(load_conf_t *conf, const char *host,
@@ -175,7 +180,8 @@ load_conf_help(void)
         "\n"
         "Load:\n"
         "  -c, --connections N keep-alive connections, default 1\n"
-        "  -n, --requests N    operations, default 100\n"
+        "  -n, --requests N    operations, default 100, or enough for"
+        " --duration\n"
         "  -r, --rate N        operations a second, started when due; their"
         " latency counts\n"
         "                      from then.  Default: closed loop, each"
@@ -225,7 +231,7 @@ load_conf_parse(load_conf_t *conf, int argc, char **argv)
     conf->subject = "/CN=load-%n";
     conf->pvno = CMP_PVNO_2000;
     conf->connections = 1;
-    conf->requests = 100;
+    conf->requests = 0;
     conf->timeout = 600;
     conf->request_timeout = 30;
     conf->prepare = 100000;
@@ -251,6 +257,8 @@ load_conf_parse(load_conf_t *conf, int argc, char **argv)
     }
 
     conf->url = argv[optind + 1];
+
+    load_conf_requests(conf);
 
     load_conf_check(conf, files);
     load_conf_url(conf);
@@ -388,6 +396,32 @@ load_conf_option(load_conf_t *conf, int option, const char *value,
     default:
         exit(2);
     }
+}
+
+
+/* as many as --duration may take, more than any server is known to do */
+
+static void
+load_conf_requests(load_conf_t *conf)
+{
+    double  n;
+
+    if (conf->requests != 0) {
+        return;
+    }
+
+    if (conf->duration == 0) {
+        conf->requests = LOAD_REQUESTS;
+        return;
+    }
+
+    n = conf->duration * ((conf->rate != 0) ? conf->rate : LOAD_FASTEST);
+
+    if (n > LOAD_MAX_REQUESTS) {
+        n = LOAD_MAX_REQUESTS;
+    }
+
+    conf->requests = (n < 1) ? 1 : (long) n;
 }
 
 

@@ -115,11 +115,17 @@ cmp_header_transaction(cmp_exchange_t *ex, cmp_refusal_t *refusal)
         return cmp_header_later(ex, refusal);
     }
 
+    /* a genm without protection neither uses an ID up nor learns of others */
+
+    if (ex->info.authenticated == 0) {
+        return CMP_OK;
+    }
+
     if (ex->records->transaction != NULL) {
         return cmp_refuse(refusal, CMP_REFUSE_TRANSACTION_ID_IN_USE, NULL);
     }
 
-    ex->id_claimable = (ex->info.authenticated != 0);
+    ex->id_claimable = 1;
 
     return CMP_OK;
 }

@@ -246,6 +246,22 @@ CREATE TABLE cmp.crl (
 ALTER TABLE cmp.crl ALTER der SET STORAGE EXTERNAL;
 
 
+-- The successor of the root above a CA, for clients that ask for it.
+
+CREATE TABLE cmp.rollover (
+    ca_id           int4 PRIMARY KEY REFERENCES cmp.ca,
+    new_with_new    bytea NOT NULL
+                    CHECK (octet_length(new_with_new) BETWEEN 1 AND 65536),
+    new_with_old    bytea
+                    CHECK (octet_length(new_with_old) BETWEEN 1 AND 65536),
+    old_with_new    bytea
+                    CHECK (octet_length(old_with_new) BETWEEN 1 AND 65536),
+    old_root        bytea
+                    CHECK (octet_length(old_root) BETWEEN 1 AND 65536),
+    created_at      timestamptz NOT NULL DEFAULT now()
+);
+
+
 -- The audit: one row for each decision, written in the transaction of the
 -- decision, never changed.
 

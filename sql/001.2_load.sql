@@ -111,6 +111,14 @@ CREATE TYPE cmp.load_waiting AS (
 );
 
 
+CREATE TYPE cmp.load_rollover AS (
+    new_with_new    bytea,
+    new_with_old    bytea,
+    old_with_new    bytea,
+    old_root        bytea
+);
+
+
 -- one certificate, all NULL when there is none
 
 CREATE FUNCTION cmp.load_one(p_ca int4, p_serial bytea)
@@ -224,6 +232,7 @@ CREATE FUNCTION cmp.load(
     p_subjects          bytea[],        -- with p_subject_keys
     p_subject_keys      bytea[],
     p_keys              bytea[],
+    p_want              int4,           -- CMP_WANT_... in cmp_store.h
     OUT now             timestamptz,
     OUT reply           bytea,
     OUT transaction     cmp.load_transaction,
@@ -232,7 +241,10 @@ CREATE FUNCTION cmp.load(
     OUT certificates    cmp.load_certificate[],
     OUT keys            cmp.load_key[],
     OUT waiting         cmp.load_waiting[],
-    OUT message         bytea)
+    OUT message         bytea,
+    OUT rollover        cmp.load_rollover,
+    OUT crl             bytea,
+    OUT crl_this_update timestamptz)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan
@@ -395,5 +407,26 @@ BEGIN
             v_serials := v_serials || v_cert.successor;
         END IF;
     END LOOP;
+
+    -- 4: for a genm (body 21) that is polled for
+
+    IF p_want = 0 OR (p_want & 4 <> 0 AND (waiting IS NULL
+                      OR v_tx.body IS DISTINCT FROM 21))
+    THEN
+        RETURN;
+    END IF;
+
+    IF p_want & 1 <> 0 THEN
+        SELECT o.new_with_new, o.new_with_old, o.old_with_new, o.old_root
+        INTO rollover
+        FROM cmp.rollover o WHERE o.ca_id = p_ca;
+    END IF;
+
+    IF p_want & 2 <> 0 THEN
+        SELECT c.der, c.this_update INTO crl, crl_this_update
+        FROM cmp.crl c
+        WHERE c.ca_id = p_ca
+        ORDER BY c.number DESC LIMIT 1;
+    END IF;
 END
 $$;

@@ -135,6 +135,75 @@ AS $$
 $$;
 
 
+CREATE FUNCTION cmp.pem(p_der bytea) RETURNS text
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT E'-----BEGIN CERTIFICATE-----\n'
+        || regexp_replace(translate(encode(p_der, 'base64'), E'\n', ''),
+                          '.{1,64}', E'\\&\n', 'g')
+        || E'-----END CERTIFICATE-----'
+$$;
+
+
+-- The successor of a root, as DER; what fits together is up to the caller,
+-- cmpctl checks it.
+
+CREATE FUNCTION cmp.rollover_set(
+    p_ca            text,
+    p_new_with_new  bytea,
+    p_new_with_old  bytea DEFAULT NULL,
+    p_old_with_new  bytea DEFAULT NULL,
+    p_old_root      bytea DEFAULT NULL)
+RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_ca    int4 := cmp.find_ca(p_ca);
+BEGIN
+    INSERT INTO cmp.rollover AS o (ca_id, new_with_new, new_with_old,
+        old_with_new, old_root)
+    VALUES (v_ca, p_new_with_new, p_new_with_old, p_old_with_new, p_old_root)
+    ON CONFLICT (ca_id) DO UPDATE
+    SET new_with_new = excluded.new_with_new,
+        new_with_old = excluded.new_with_old,
+        old_with_new = excluded.old_with_new,
+        old_root = excluded.old_root, created_at = now();
+
+    PERFORM cmp.operator_audit(v_ca, 'ca rollover', NULL,
+        'new root, SHA-256 ' || encode(sha256(p_new_with_new), 'hex'));
+END
+$$;
+
+
+CREATE FUNCTION cmp.rollover_cancel(p_ca text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_ca    int4 := cmp.find_ca(p_ca);
+BEGIN
+    DELETE FROM cmp.rollover o WHERE o.ca_id = v_ca;
+
+    IF NOT FOUND THEN
+        PERFORM cmp.refuse(format('no new root is prepared for CA "%s"',
+                                  p_ca));
+    END IF;
+
+    PERFORM cmp.operator_audit(v_ca, 'ca rollover', NULL, 'cancelled');
+END
+$$;
+
+
+CREATE FUNCTION cmp.rollover_show(p_ca text)
+RETURNS TABLE (ca text, created timestamptz, new_root text,
+    new_with_old text, old_with_new text, old_root text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT p_ca, o.created_at, cmp.pem(o.new_with_new),
+        cmp.pem(o.new_with_old), cmp.pem(o.old_with_new), cmp.pem(o.old_root)
+    FROM cmp.rollover o
+    WHERE o.ca_id = cmp.find_ca(p_ca)
+$$;
+
+
 -- credentials; the secret is sealed by the caller for this CA and reference
 -- (see src/core/cmp_seal.h)
 
@@ -340,10 +409,7 @@ AS $$
         cmp.show_reference(d.reference), encode(c.transaction_id, 'hex'),
         encode(c.key_hash, 'hex'), encode(c.predecessor, 'hex'),
         encode(c.successor, 'hex'), c.used, c.replaced, c.retired,
-        E'-----BEGIN CERTIFICATE-----\n'
-        || regexp_replace(translate(encode(c.der, 'base64'), E'\n', ''),
-                          '.{1,64}', E'\\&\n', 'g')
-        || E'-----END CERTIFICATE-----'
+        cmp.pem(c.der)
     FROM cmp.find_certificate(p_ca, p_serial) f
         JOIN cmp.certificate c ON c.serial = f.serial AND c.ca_id = f.ca_id
         JOIN cmp.ca a ON a.id = c.ca_id

@@ -16,7 +16,7 @@ GRANT EXECUTE ON FUNCTION
     cmp.schema_version(),
     cmp.ca_register(text, bytea),
     cmp.load(int4, bytea, bytea, bytea, bytea, bytea, bytea, int8, bytea[],
-        bytea[], bytea[], bytea[]),
+        bytea[], bytea[], bytea[], int4),
     cmp.commit(int4, bytea, int4, int4, int4, int4, int8, bytea, bytea, bytea,
         bytea, bytea, bytea, int8, int8, bytea, bytea, int8, int8, bytea[],
         bytea[], int4[], int4[], bytea[], text[], bytea[], int8[], text[],
@@ -37,12 +37,15 @@ GRANT EXECUTE ON FUNCTION
         timestamptz, bool, bool),
     cmp.credential_disable(text, bytea, bool),
     cmp.certificate_change(text, text, text, text, timestamptz),
-    cmp.request_decide(int8, bool, text)
+    cmp.request_decide(int8, bool, text),
+    cmp.rollover_set(text, bytea, bytea, bytea, bytea),
+    cmp.rollover_cancel(text)
 TO cmp_operator;
 
 GRANT EXECUTE ON FUNCTION
     cmp.schema_version(),
     cmp.ca_list(),
+    cmp.rollover_show(text),
     cmp.credential_list(text, text),
     cmp.certificate_list(text, text, text, text, text, timestamptz,
         timestamptz, int4),
@@ -55,8 +58,7 @@ GRANT EXECUTE ON FUNCTION
 TO cmp_operator, cmp_auditor;
 
 GRANT SELECT ON cmp.ca, cmp.certificate, cmp.revocation, cmp.crl, cmp.audit,
-    cmp.request,
-    cmp.schema_version
+    cmp.request, cmp.rollover, cmp.schema_version
 TO cmp_auditor;
 
 GRANT SELECT (id, ca_id, reference, profiles, subject, sans, uses_left,

@@ -649,6 +649,15 @@ cmp_exchange_write_transaction(cmp_exchange_t *ex, int refused)
         return;
     }
 
+    /* a CRL is not stored once more, a repeat is answered anew */
+
+    if (ex->answer->body->type == CMP_BODY_GENP
+        && ex->transaction == NULL
+        && ex->reply.len > CMP_MAX_STORED_GENP)
+    {
+        return;
+    }
+
     transaction->id = ex->transaction_id;
     transaction->ca_id = ex->ca->id;
     transaction->version = (ex->transaction != NULL)

@@ -73,6 +73,14 @@ cmp_exchange_fill_load(cmp_exchange_t *ex, cmp_refusal_t *refusal)
     case CMP_BODY_RR:
         return cmp_load_rr(ex, refusal);
 
+    case CMP_BODY_GENM:
+        load->want = cmp_support_want(ex->msg.body->value.genm);
+        return CMP_OK;
+
+    case CMP_BODY_POLLREQ:
+        load->want = CMP_WANT_ROLLOVER|CMP_WANT_CRL|CMP_WANT_WAITING;
+        return CMP_OK;
+
     default:
         return CMP_OK;
     }

@@ -26,6 +26,7 @@
 #define CMP_MAX_KID            256
 #define CMP_MAX_SERIAL         32
 #define CMP_MAX_NESTED         2       /* depth of nested in nested */
+#define CMP_MAX_STORED_GENP    16384   /* octets of an answer */
 
 
 /* what a client is told as long as nobody has decided */
@@ -177,6 +178,8 @@ int cmp_exchange_confirm_all(cmp_exchange_t *ex, cmp_refusal_t *refusal);
 int cmp_exchange_abandon(cmp_exchange_t *ex, cmp_refusal_t *refusal);
 int cmp_exchange_revoke(cmp_exchange_t *ex, cmp_refusal_t *refusal);
 int cmp_exchange_support(cmp_exchange_t *ex, cmp_refusal_t *refusal);
+/* CMP_WANT_... for a genm */
+int32_t cmp_support_want(const cmp_gen_msg_content_t *request);
 
 int cmp_exchange_poll(cmp_exchange_t *ex, cmp_refusal_t *refusal);
 
@@ -219,6 +222,9 @@ int cmp_request_decide(cmp_exchange_t *ex, cmp_request_t *req);
 const cmp_profile_t *cmp_exchange_profile(const cmp_exchange_t *ex,
     const cmp_str_t *name);
 int cmp_exchange_select_profiles(cmp_exchange_t *ex, cmp_refusal_t *refusal);
+/* the one that a genm asks about */
+int cmp_exchange_select_profile(cmp_exchange_t *ex,
+    const cmp_profile_t **profile, cmp_refusal_t *refusal);
 int cmp_request_authorise(cmp_exchange_t *ex, cmp_request_t *req,
     cmp_refusal_t *refusal);
 int cmp_exchange_scope_subject(const cmp_exchange_t *ex,

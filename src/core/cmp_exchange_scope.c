@@ -10,6 +10,11 @@
 #include <cmp_exchange_local.h>
 
 
+static int cmp_request_profile_names(cmp_exchange_t *ex, size_t max,
+    cmp_pki_free_text_t **names, cmp_refusal_t *refusal);
+static int cmp_request_select(const cmp_exchange_t *ex,
+    const cmp_pki_free_text_t *names, int n, const cmp_profile_t **profile,
+    cmp_refusal_t *refusal);
 static void cmp_request_profiles(const cmp_exchange_t *ex,
     const cmp_str_t **names, size_t *n);
 static const cmp_profile_t *cmp_request_default(const cmp_exchange_t *ex);
@@ -25,75 +30,119 @@ static int cmp_request_scope(cmp_exchange_t *ex, cmp_request_t *req,
 int
 cmp_exchange_select_profiles(cmp_exchange_t *ex, cmp_refusal_t *refusal)
 {
-    size_t                      i;
-    cmp_str_t                   name, *uri;
-    const ASN1_TYPE            *value;
-    cmp_pki_free_text_t        *names;
-    cmp_info_type_and_value_t  *info;
+    int                   rc;
+    size_t                i;
+    cmp_pki_free_text_t  *names;
 
-    names = NULL;
-    uri = (cmp_str_t *) &ex->conf->profile;
-    info = cmp_msg_general_info(&ex->msg, &cmp_oid_it_cert_profile);
+    rc = cmp_request_profile_names(ex, ex->nrequests, &names, refusal);
 
-    if (info != NULL) {
-        value = info->info_value;
-
-        if (value != NULL && value->type == V_ASN1_SEQUENCE) {
-            names = cmp_asn1_decode(cmp_pki_free_text_t,
-                                    value->value.sequence->data,
-                                    value->value.sequence->length);
-        }
-
-        if (names == NULL) {
-            return cmp_refuse(refusal, CMP_REFUSE_CERT_PROFILE,
-                              "its value cannot be decoded");
-        }
-
-        if (cmp_asn1_pool_item(ex->work, ASN1_ITEM_rptr(cmp_pki_free_text_t),
-                               names)
-            != CMP_OK)
-        {
-            return CMP_ERROR;
-        }
-
-        if (sk_ASN1_UTF8STRING_num(names) == 0
-            || (size_t) sk_ASN1_UTF8STRING_num(names) > ex->nrequests)
-        {
-            return cmp_refuse(refusal, CMP_REFUSE_CERT_PROFILE,
-                              "the number of names");
-        }
+    for (i = 0; rc == CMP_OK && i < ex->nrequests; i++) {
+        rc = cmp_request_select(ex, names, (int) i, &ex->requests[i].profile,
+                                refusal);
     }
 
-    for (i = 0; i < ex->nrequests; i++) {
-
-        name.len = 0;
-        name.data = NULL;
-
-        if (names != NULL && (int) i < sk_ASN1_UTF8STRING_num(names)) {
-            name = cmp_octets(sk_ASN1_UTF8STRING_value(names, (int) i));
-        }
-
-        if (name.len != 0 && uri->len != 0 && !cmp_str_equal(&name, uri)) {
-            return cmp_refuse(refusal, CMP_REFUSE_CERT_PROFILE,
-                              "it differs from the profile in the URI");
-        }
-
-        if (name.len == 0) {
-            name = *uri;
-        }
-
-        ex->requests[i].profile = (name.len != 0)
-                                  ? cmp_ca_profile(ex->ca, &name)
-                                  : cmp_request_default(ex);
-
-        if (ex->requests[i].profile == NULL
-            || cmp_request_allowed(ex, ex->requests[i].profile) == 0)
-        {
-            return cmp_refuse(refusal, CMP_REFUSE_PROFILE_NOT_ALLOWED, NULL);
-        }
+    if (rc != CMP_OK) {
+        return rc;
     }
 
     ex->info.profile = ex->requests[0].profile->name;
+
+    return CMP_OK;
+}
+
+
+int
+cmp_exchange_select_profile(cmp_exchange_t *ex, const cmp_profile_t **profile,
+    cmp_refusal_t *refusal)
+{
+    int                   rc;
+    cmp_pki_free_text_t  *names;
+
+    rc = cmp_request_profile_names(ex, 1, &names, refusal);
+
+    return rc == CMP_OK ? cmp_request_select(ex, names, 0, profile, refusal)
+                        : rc;
+}
+
+
+/* the value of certProfile; NULL when it is absent */
+
+static int
+cmp_request_profile_names(cmp_exchange_t *ex, size_t max,
+    cmp_pki_free_text_t **names, cmp_refusal_t *refusal)
+{
+    const ASN1_TYPE            *value;
+    cmp_info_type_and_value_t  *info;
+
+    *names = NULL;
+    info = cmp_msg_general_info(&ex->msg, &cmp_oid_it_cert_profile);
+
+    if (info == NULL) {
+        return CMP_OK;
+    }
+
+    value = info->info_value;
+
+    if (value != NULL && value->type == V_ASN1_SEQUENCE) {
+        *names = cmp_asn1_decode(cmp_pki_free_text_t,
+                                 value->value.sequence->data,
+                                 value->value.sequence->length);
+    }
+
+    if (*names == NULL) {
+        return cmp_refuse(refusal, CMP_REFUSE_CERT_PROFILE,
+                          "its value cannot be decoded");
+    }
+
+    if (cmp_asn1_pool_item(ex->work, ASN1_ITEM_rptr(cmp_pki_free_text_t),
+                           *names)
+        != CMP_OK)
+    {
+        return CMP_ERROR;
+    }
+
+    if (sk_ASN1_UTF8STRING_num(*names) == 0
+        || (size_t) sk_ASN1_UTF8STRING_num(*names) > max)
+    {
+        return cmp_refuse(refusal, CMP_REFUSE_CERT_PROFILE,
+                          "the number of names");
+    }
+
+    return CMP_OK;
+}
+
+
+static int
+cmp_request_select(const cmp_exchange_t *ex, const cmp_pki_free_text_t *names,
+    int n, const cmp_profile_t **profile, cmp_refusal_t *refusal)
+{
+    cmp_str_t         name;
+    const cmp_str_t  *uri;
+
+    uri = &ex->conf->profile;
+
+    name.len = 0;
+    name.data = NULL;
+
+    if (names != NULL && n < sk_ASN1_UTF8STRING_num(names)) {
+        name = cmp_octets(sk_ASN1_UTF8STRING_value(names, n));
+    }
+
+    if (name.len != 0 && uri->len != 0 && !cmp_str_equal(&name, uri)) {
+        return cmp_refuse(refusal, CMP_REFUSE_CERT_PROFILE,
+                          "it differs from the profile in the URI");
+    }
+
+    if (name.len == 0) {
+        name = *uri;
+    }
+
+    *profile = (name.len != 0) ? cmp_ca_profile(ex->ca, &name)
+                               : cmp_request_default(ex);
+
+    if (*profile == NULL || cmp_request_allowed(ex, *profile) == 0) {
+        return cmp_refuse(refusal, CMP_REFUSE_PROFILE_NOT_ALLOWED, NULL);
+    }
 
     return CMP_OK;
 }

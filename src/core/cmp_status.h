@@ -220,7 +220,12 @@
                                                                               \
     /* support messages and the rest */                                       \
     XX(INFO_VALUE, BAD_REQUEST, "infoValue must be absent")                   \
+    XX(INFO_WRONG, BAD_REQUEST,                                               \
+       "infoValue is missing or cannot be decoded")                           \
     XX(INFO_TYPES, BAD_REQUEST, "none of the infoTypes is supported")         \
+    XX(INFO_TWICE, BAD_REQUEST, "an infoType is there twice")                 \
+    XX(INFO_COUNT, BAD_REQUEST, "genm must contain one infoType")             \
+    XX(LANGUAGE, BAD_REQUEST, "none of the languages is supported")           \
     XX(UNAVAILABLE, SYSTEM_UNAVAIL,                                           \
        "the service is temporarily unavailable, try again later")             \
     XX(INTERNAL, SYSTEM_FAILURE, "internal error")

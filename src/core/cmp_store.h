@@ -47,7 +47,15 @@ typedef struct {
     /* public keys to be certified: SHA-256 of SubjectPublicKeyInfo */
     cmp_str_t            *key_hashes;
     size_t                nkey_hashes;
+
+    int32_t               want;           /* CMP_WANT_..., for a genm */
 } cmp_load_t;
+
+
+#define CMP_WANT_ROLLOVER     0x1
+#define CMP_WANT_CRL          0x2
+#define CMP_WANT_WAITING      0x4         /* these only when the transaction
+                                             began with a genm that waits */
 
 
 /* a shared secret and what it allows */
@@ -181,6 +189,16 @@ typedef struct {
 } cmp_waiting_t;
 
 
+/* the successor of a root, as DER; empty: absent */
+
+typedef struct {
+    cmp_str_t             new_with_new;
+    cmp_str_t             new_with_old;
+    cmp_str_t             old_with_new;
+    cmp_str_t             old_root;
+} cmp_rollover_t;
+
+
 typedef struct {
     int64_t               now;            /* the database's clock */
 
@@ -217,6 +235,11 @@ typedef struct {
     cmp_waiting_t        *waiting;
     size_t                nwaiting;
     cmp_str_t             message;
+
+    /* what was wanted */
+    cmp_rollover_t       *rollover;       /* NULL: none is prepared */
+    cmp_str_t             crl;            /* the latest; empty: none yet */
+    int64_t               crl_this_update;
 } cmp_records_t;
 
 

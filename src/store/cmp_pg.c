@@ -25,7 +25,8 @@ static const Oid  cmp_pg_load_types[] = {
     CMP_PG_BYTEA_ARRAY,     /* 9: serials */
     CMP_PG_BYTEA_ARRAY,     /* 10: names: subjects */
     CMP_PG_BYTEA_ARRAY,     /* 11:     keys */
-    CMP_PG_BYTEA_ARRAY      /* 12: keys */
+    CMP_PG_BYTEA_ARRAY,     /* 12: keys */
+    CMP_PG_INT4             /* 13: want */
 };
 
 static const Oid  cmp_pg_commit_types[] = {
@@ -132,8 +133,8 @@ const cmp_pg_statement_t  cmp_pg_statements[] = {
 
     { "cmp_load",
       "SELECT now, reply, transaction, credential, signer, certificates, keys,"
-      " waiting, message"
-      " FROM cmp.load($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+      " waiting, message, rollover, crl, crl_this_update"
+      " FROM cmp.load($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
       cmp_pg_types(cmp_pg_load_types) },
 
     { "cmp_commit",

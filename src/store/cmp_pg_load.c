@@ -19,6 +19,7 @@
 #define CMP_PG_CERTIFICATE_FIELDS  18
 #define CMP_PG_KEY_FIELDS          6
 #define CMP_PG_WAITING_FIELDS      7
+#define CMP_PG_ROLLOVER_FIELDS     4
 
 #define CMP_PG_MAX_DER             (1024 * 1024)
 
@@ -67,6 +68,7 @@ static int cmp_pg_load_key(cmp_pg_load_t *ctx, const cmp_pg_value_t *value,
 static int cmp_pg_load_waiting(cmp_pg_load_t *ctx, cmp_pg_row_t *row);
 static int cmp_pg_load_request(cmp_pg_load_t *ctx,
     const cmp_pg_value_t *value, cmp_waiting_t *waiting);
+static int cmp_pg_load_wanted(cmp_pg_load_t *ctx, cmp_pg_row_t *row);
 
 
 int
@@ -84,6 +86,7 @@ cmp_pg_load_send(PGconn *conn, const cmp_load_t *load)
     cmp_pg_param_arrays(&params, cmp_pg_members(cmp_pg_load_strings),
                         load->key_hashes, load->nkey_hashes,
                         sizeof(cmp_str_t));
+    cmp_pg_param(&params, CMP_PG_AS_INT4, &load->want);
 
     return cmp_pg_params_send(&params, conn, CMP_PG_STMT_LOAD);
 }
@@ -109,7 +112,7 @@ cmp_pg_load_row(cmp_pg_load_t *ctx, PGresult *res)
 {
     cmp_pg_row_t  row;
 
-    cmp_pg_row_result(&row, ctx->pool, res, 9);
+    cmp_pg_row_result(&row, ctx->pool, res, 12);
 
     ctx->records->now = cmp_pg_row_time(&row);
     ctx->records->reply = cmp_pg_row_bytes(&row, 0, INT32_MAX);
@@ -127,7 +130,8 @@ cmp_pg_load_row(cmp_pg_load_t *ctx, PGresult *res)
         || cmp_pg_load_signer(ctx, &row) != CMP_OK
         || cmp_pg_load_certificates(ctx, &row) != CMP_OK
         || cmp_pg_load_keys(ctx, &row) != CMP_OK
-        || cmp_pg_load_waiting(ctx, &row) != CMP_OK)
+        || cmp_pg_load_waiting(ctx, &row) != CMP_OK
+        || cmp_pg_load_wanted(ctx, &row) != CMP_OK)
     {
         return CMP_ERROR;
     }
@@ -520,4 +524,45 @@ cmp_pg_load_request(cmp_pg_load_t *ctx, const cmp_pg_value_t *value,
     waiting->expires = cmp_pg_row_time(&row);
 
     return row.error ? CMP_ERROR : CMP_OK;
+}
+
+
+static int
+cmp_pg_load_wanted(cmp_pg_load_t *ctx, cmp_pg_row_t *row)
+{
+    cmp_pg_row_t     fields;
+    cmp_pg_value_t   value;
+    cmp_rollover_t  *rollover;
+
+    cmp_pg_row_next(row, 0, &value);
+
+    if (value.data != NULL) {
+
+        rollover = cmp_pcalloc(ctx->pool, sizeof(cmp_rollover_t));
+
+        if (rollover == NULL) {
+            return cmp_pg_load_failed(ctx, "out of memory");
+        }
+
+        cmp_pg_row_composite(&fields, ctx->pool, &value,
+                             CMP_PG_ROLLOVER_FIELDS);
+
+        rollover->new_with_new = cmp_pg_row_bytes(&fields, 0, CMP_PG_MAX_DER);
+        rollover->new_with_old = cmp_pg_row_bytes(&fields, 0, CMP_PG_MAX_DER);
+        rollover->old_with_new = cmp_pg_row_bytes(&fields, 0, CMP_PG_MAX_DER);
+        rollover->old_root = cmp_pg_row_bytes(&fields, 0, CMP_PG_MAX_DER);
+
+        if (fields.error) {
+            return cmp_pg_load_failed(ctx, "malformed rollover");
+        }
+
+        if (rollover->new_with_new.len != 0) {
+            ctx->records->rollover = rollover;
+        }
+    }
+
+    ctx->records->crl = cmp_pg_row_bytes(row, 0, INT32_MAX);
+    ctx->records->crl_this_update = cmp_pg_row_time(row);
+
+    return row->error ? cmp_pg_load_failed(ctx, "no CRL column") : CMP_OK;
 }

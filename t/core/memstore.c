@@ -24,6 +24,8 @@ static memstore_cert_t *memstore_find_signer(memstore_t *store,
     const cmp_load_t *load, const cmp_transaction_t *tx);
 static void memstore_load_certs(memstore_t *store, const cmp_load_t *load,
     cmp_pool_t *pool, cmp_records_t *records, memstore_cert_t *signer);
+static void memstore_load_wanted(memstore_t *store, const cmp_load_t *load,
+    cmp_pool_t *pool, cmp_records_t *records);
 static void memstore_push_cert(cmp_pool_t *pool, cmp_records_t *records,
     const memstore_cert_t *cert);
 
@@ -218,6 +220,7 @@ memstore_load(memstore_t *store, const cmp_load_t *load, cmp_pool_t *pool,
     }
 
     memstore_load_certs(store, load, pool, records, signer);
+    memstore_load_wanted(store, load, pool, records);
 
     return CMP_COMMIT_OK;
 }
@@ -236,6 +239,41 @@ memstore_copy_transaction(cmp_pool_t *pool, cmp_transaction_t *dst,
     memstore_copy(pool, &dst->protection_alg, &src->protection_alg);
     memstore_copy(pool, &dst->sender_nonce, &src->sender_nonce);
     dst->nonces = memstore_copy_list(pool, src->nonces, src->nnonces);
+}
+
+
+static void
+memstore_load_wanted(memstore_t *store, const cmp_load_t *load,
+    cmp_pool_t *pool, cmp_records_t *records)
+{
+    cmp_rollover_t  *rollover;
+
+    if (load->want & CMP_WANT_WAITING) {
+
+        if (records->transaction == NULL
+            || records->transaction->state != CMP_TX_WAITING)
+        {
+            return;
+        }
+    }
+
+    if ((load->want & CMP_WANT_ROLLOVER) && store->rollover != NULL) {
+        rollover = memstore_alloc(cmp_pcalloc(pool, sizeof(cmp_rollover_t)));
+        records->rollover = rollover;
+
+        memstore_copy(pool, &rollover->new_with_new,
+                      &store->rollover->new_with_new);
+        memstore_copy(pool, &rollover->new_with_old,
+                      &store->rollover->new_with_old);
+        memstore_copy(pool, &rollover->old_with_new,
+                      &store->rollover->old_with_new);
+        memstore_copy(pool, &rollover->old_root, &store->rollover->old_root);
+    }
+
+    if (load->want & CMP_WANT_CRL) {
+        memstore_copy(pool, &records->crl, &store->crl);
+        records->crl_this_update = store->crl_this_update;
+    }
 }
 
 

@@ -76,6 +76,11 @@ typedef struct {
     memstore_list_t           keys;
     memstore_list_t           credentials;
     memstore_list_t           audits;
+    memstore_list_t           requests;
+
+    cmp_rollover_t           *rollover;     /* borrowed; NULL: none */
+    cmp_str_t                 crl;          /* borrowed */
+    int64_t                   crl_this_update;
 
     /* what the next operations are to meet */
     unsigned                  no_load:1;    /* the store is away */

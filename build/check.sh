@@ -58,6 +58,8 @@ step "tests, packaged nginx" t/run -b release
 step "tests, sanitizers" t/run -b sanitize
 
 if [ "$kind" = long ]; then
+    step "10 000 enrolments" $make bench
+    step "10 000 enrolments, sanitizers" $make bench BUILD=sanitize
     step "openssl of Debian 13" $make build-deps/openssl-3.5/openssl
     step "tests, client OpenSSL 3.5" env \
         TEST_CMP_OPENSSL="$PWD/build-deps/openssl-3.5/openssl" \

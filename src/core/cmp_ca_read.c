@@ -254,7 +254,7 @@ cmp_ca_read_key(const char *file, const char *password, EVP_PKEY **key,
                && ERR_GET_REASON(error) == ERR_R_UNSUPPORTED)
     {
         snprintf(err, size, "no private key in \"%s\", it must be in PEM "
-                 "format", file);
+                 "format and of a kind that this OpenSSL supports", file);
 
     } else {
         snprintf(err, size, "cannot read the key in \"%s\"%s: %s", file,

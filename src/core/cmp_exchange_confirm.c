@@ -8,6 +8,7 @@
 
 
 #include <cmp_exchange_local.h>
+#include <cmp_key.h>
 
 #include <openssl/crypto.h>
 
@@ -367,7 +368,10 @@ cmp_confirm_hash(cmp_exchange_t *ex, const cmp_certificate_t *cert,
     X509_free(x509);
 
     if (rc != CMP_OK) {
-        return cmp_refuse(refusal, CMP_REFUSE_CERT_HASH, "hashAlg");
+        return cmp_refuse(refusal, CMP_REFUSE_CERT_HASH,
+                          (status->hash_alg != NULL)
+                          ? "hashAlg is not acceptable"
+                          : "the signature algorithm needs a hashAlg");
     }
 
     hash = cmp_octets(status->cert_hash);
@@ -421,12 +425,13 @@ cmp_confirm_digest(const cmp_exchange_t *ex, X509 *x509,
         if (asked != NID_undef) {
             nid = asked;
 
-        } else if (key == EVP_PKEY_ED448) {
-            nid = NID_shake256;
-
         } else {
-            nid = NID_sha512;
+            nid = cmp_key_cert_hash(key);
         }
+    }
+
+    if (nid == NID_undef) {
+        return CMP_DECLINED;
     }
 
     *md = EVP_get_digestbynid(nid);

@@ -22,13 +22,19 @@
                            | KU_DECIPHER_ONLY)
 
 
-/* an algorithm; those with a fixed length have no parameters */
+/*
+ * An algorithm; those with a fixed length have no parameters, and when they
+ * sign, then with a digest of their own and under the OID of the key.
+ */
 
 typedef struct {
     const char           *name;
     int                   nid;
     uint32_t              usages;       /* KU_* */
     int                   len;          /* of the key in octets; 0: varies */
+    int                   hash;         /* for certHash; NID_undef: none is
+                                           specified */
+    unsigned              fast:1;       /* to sign with */
 } cmp_key_alg_t;
 
 
@@ -40,6 +46,8 @@ typedef struct {
 
 
 static const cmp_key_alg_t *cmp_key_alg(int nid);
+static int cmp_key_is_pure(const cmp_key_alg_t *alg);
+static int cmp_key_is_offered(const cmp_key_alg_t *alg);
 static const cmp_key_curve_t *cmp_key_curve(int nid);
 static int cmp_key_check_ec(X509_PUBKEY *key, const X509_ALGOR *algor,
     const unsigned char *p, int len, cmp_refusal_t *refusal);
@@ -54,38 +62,43 @@ static int cmp_der_len(int content);
 static int cmp_key_rule_bits(const char *text, cmp_key_rule_t *rule);
 
 
+/*
+ * RFC 9481, 3.3 names the hashes of EdDSA.  No others are named: a certHash
+ * goes with hashAlg then (RFC 9810, 5.3.18).
+ */
+
 static const cmp_key_alg_t  cmp_key_algs[] = {
 
-    { "rsa", NID_rsaEncryption, CMP_KU_SIGN | CMP_KU_TRANSPORT, 0 },
-    { "rsa-pss", NID_rsassaPss, CMP_KU_SIGN, 0 },
-    { "ec", NID_X9_62_id_ecPublicKey, CMP_KU_SIGN | CMP_KU_AGREE, 0 },
-    { "ed25519", NID_ED25519, CMP_KU_SIGN, 32 },
-    { "ed448", NID_ED448, CMP_KU_SIGN, 57 },
-    { "x25519", NID_X25519, CMP_KU_AGREE, 32 },
-    { "x448", NID_X448, CMP_KU_AGREE, 56 },
+    { "rsa", NID_rsaEncryption, CMP_KU_SIGN | CMP_KU_TRANSPORT, 0, 0, 0 },
+    { "rsa-pss", NID_rsassaPss, CMP_KU_SIGN, 0, 0, 0 },
+    { "ec", NID_X9_62_id_ecPublicKey, CMP_KU_SIGN | CMP_KU_AGREE, 0, 0, 0 },
+    { "ed25519", NID_ED25519, CMP_KU_SIGN, 32, NID_sha512, 1 },
+    { "ed448", NID_ED448, CMP_KU_SIGN, 57, NID_shake256, 1 },
+    { "x25519", NID_X25519, CMP_KU_AGREE, 32, 0, 0 },
+    { "x448", NID_X448, CMP_KU_AGREE, 56, 0, 0 },
 
 #ifdef NID_ML_DSA_44
-    { "ml-dsa-44", NID_ML_DSA_44, CMP_KU_SIGN, 1312 },
-    { "ml-dsa-65", NID_ML_DSA_65, CMP_KU_SIGN, 1952 },
-    { "ml-dsa-87", NID_ML_DSA_87, CMP_KU_SIGN, 2592 },
+    { "ml-dsa-44", NID_ML_DSA_44, CMP_KU_SIGN, 1312, 0, 0 },
+    { "ml-dsa-65", NID_ML_DSA_65, CMP_KU_SIGN, 1952, 0, 0 },
+    { "ml-dsa-87", NID_ML_DSA_87, CMP_KU_SIGN, 2592, 0, 0 },
 #endif
 
 #ifdef NID_SLH_DSA_SHA2_128s
-    { "slh-dsa-sha2-128s", NID_SLH_DSA_SHA2_128s, CMP_KU_SIGN, 32 },
-    { "slh-dsa-sha2-128f", NID_SLH_DSA_SHA2_128f, CMP_KU_SIGN, 32 },
-    { "slh-dsa-sha2-192s", NID_SLH_DSA_SHA2_192s, CMP_KU_SIGN, 48 },
-    { "slh-dsa-sha2-192f", NID_SLH_DSA_SHA2_192f, CMP_KU_SIGN, 48 },
-    { "slh-dsa-sha2-256s", NID_SLH_DSA_SHA2_256s, CMP_KU_SIGN, 64 },
-    { "slh-dsa-sha2-256f", NID_SLH_DSA_SHA2_256f, CMP_KU_SIGN, 64 },
-    { "slh-dsa-shake-128s", NID_SLH_DSA_SHAKE_128s, CMP_KU_SIGN, 32 },
-    { "slh-dsa-shake-128f", NID_SLH_DSA_SHAKE_128f, CMP_KU_SIGN, 32 },
-    { "slh-dsa-shake-192s", NID_SLH_DSA_SHAKE_192s, CMP_KU_SIGN, 48 },
-    { "slh-dsa-shake-192f", NID_SLH_DSA_SHAKE_192f, CMP_KU_SIGN, 48 },
-    { "slh-dsa-shake-256s", NID_SLH_DSA_SHAKE_256s, CMP_KU_SIGN, 64 },
-    { "slh-dsa-shake-256f", NID_SLH_DSA_SHAKE_256f, CMP_KU_SIGN, 64 },
+    { "slh-dsa-sha2-128s", NID_SLH_DSA_SHA2_128s, CMP_KU_SIGN, 32, 0, 0 },
+    { "slh-dsa-sha2-128f", NID_SLH_DSA_SHA2_128f, CMP_KU_SIGN, 32, 0, 0 },
+    { "slh-dsa-sha2-192s", NID_SLH_DSA_SHA2_192s, CMP_KU_SIGN, 48, 0, 0 },
+    { "slh-dsa-sha2-192f", NID_SLH_DSA_SHA2_192f, CMP_KU_SIGN, 48, 0, 0 },
+    { "slh-dsa-sha2-256s", NID_SLH_DSA_SHA2_256s, CMP_KU_SIGN, 64, 0, 0 },
+    { "slh-dsa-sha2-256f", NID_SLH_DSA_SHA2_256f, CMP_KU_SIGN, 64, 0, 0 },
+    { "slh-dsa-shake-128s", NID_SLH_DSA_SHAKE_128s, CMP_KU_SIGN, 32, 0, 0 },
+    { "slh-dsa-shake-128f", NID_SLH_DSA_SHAKE_128f, CMP_KU_SIGN, 32, 0, 0 },
+    { "slh-dsa-shake-192s", NID_SLH_DSA_SHAKE_192s, CMP_KU_SIGN, 48, 0, 0 },
+    { "slh-dsa-shake-192f", NID_SLH_DSA_SHAKE_192f, CMP_KU_SIGN, 48, 0, 0 },
+    { "slh-dsa-shake-256s", NID_SLH_DSA_SHAKE_256s, CMP_KU_SIGN, 64, 0, 0 },
+    { "slh-dsa-shake-256f", NID_SLH_DSA_SHAKE_256f, CMP_KU_SIGN, 64, 0, 0 },
 #endif
 
-    { NULL, 0, 0, 0 }
+    { NULL, 0, 0, 0, 0, 0 }
 };
 
 
@@ -133,6 +146,84 @@ cmp_key_curve(int nid)
 }
 
 
+static int
+cmp_key_is_pure(const cmp_key_alg_t *alg)
+{
+    return alg->len != 0 && (alg->usages & KU_DIGITAL_SIGNATURE) != 0;
+}
+
+
+/* the libcrypto at run time may be older, or have its default provider off */
+
+static int
+cmp_key_is_offered(const cmp_key_alg_t *alg)
+{
+    const char   *name;
+    EVP_KEYMGMT  *keymgmt;
+
+    name = OBJ_nid2sn(alg->nid);
+    keymgmt = (name != NULL) ? EVP_KEYMGMT_fetch(NULL, name, NULL) : NULL;
+
+    cmp_crypto_error(NULL, 0);
+
+    if (keymgmt == NULL) {
+        return 0;
+    }
+
+    EVP_KEYMGMT_free(keymgmt);
+
+    return 1;
+}
+
+
+int
+cmp_key_signs_pure(int nid)
+{
+    const cmp_key_alg_t  *alg;
+
+    alg = cmp_key_alg(nid);
+
+    return alg != NULL && cmp_key_is_pure(alg) != 0;
+}
+
+
+int
+cmp_key_pure(EVP_PKEY *key, int *fast)
+{
+    const char           *name;
+    const cmp_key_alg_t  *alg;
+
+    for (alg = cmp_key_algs; alg->name != NULL; alg++) {
+
+        if (cmp_key_is_pure(alg) == 0) {
+            continue;
+        }
+
+        name = OBJ_nid2sn(alg->nid);
+
+        if (name != NULL && EVP_PKEY_is_a(key, name)) {
+            *fast = alg->fast;
+            break;
+        }
+    }
+
+    cmp_crypto_error(NULL, 0);
+
+    return alg->name != NULL;
+}
+
+
+int
+cmp_key_cert_hash(int nid)
+{
+    const cmp_key_alg_t  *alg;
+
+    alg = cmp_key_alg(nid);
+
+    return (alg != NULL) ? alg->hash : NID_undef;
+}
+
+
 uint32_t
 cmp_key_usages(int nid)
 {
@@ -148,6 +239,7 @@ int
 cmp_key_check(X509_PUBKEY *key, cmp_refusal_t *refusal)
 {
     int                   len, rc;
+    char                  name[80];
     X509_ALGOR           *algor;
     ASN1_OBJECT          *type;
     const cmp_key_alg_t  *alg;
@@ -160,7 +252,10 @@ cmp_key_check(X509_PUBKEY *key, cmp_refusal_t *refusal)
     alg = cmp_key_alg(OBJ_obj2nid(type));
 
     if (alg == NULL) {
-        return cmp_refuse(refusal, CMP_REFUSE_KEY_ALG_UNKNOWN, NULL);
+        (void) OBJ_obj2txt(name, sizeof(name), type, 0);
+        cmp_crypto_error(NULL, 0);
+
+        return cmp_refuse(refusal, CMP_REFUSE_KEY_ALG_UNKNOWN, "%s", name);
     }
 
     switch (alg->nid) {
@@ -492,6 +587,11 @@ cmp_key_rule_parse(const cmp_str_t *word, cmp_key_rule_t *rule, char *err,
         snprintf(err, size, "unknown key \"%s\", known are ec:<curve>, "
                  "rsa:<bits>, rsa-pss:<bits>, ed25519, ed448, x25519, x448",
                  buf);
+        return CMP_ERROR;
+    }
+
+    if (cmp_key_is_offered(alg) == 0) {
+        snprintf(err, size, "this OpenSSL offers no key \"%s\"", buf);
         return CMP_ERROR;
     }
 

@@ -14,6 +14,7 @@
 #include <cmp_profile.h>
 
 #include <openssl/bn.h>
+#include <openssl/evp.h>
 
 
 #define CMP_RSA_MIN            2048
@@ -33,6 +34,21 @@ const char *cmp_key_rule_text(const cmp_key_rule_t *rule, char *buf,
  * RFC 8813; RFC 8410, 5), 0 for an unknown one.
  */
 uint32_t cmp_key_usages(int nid);
+
+/*
+ * 1 when keys of this algorithm sign with a digest of its own and under the
+ * OID of the key: EdDSA, ML-DSA, SLH-DSA.
+ */
+int cmp_key_signs_pure(int nid);
+
+/* the same for a key; then *fast says whether signing blocks nobody */
+int cmp_key_pure(EVP_PKEY *key, int *fast);
+
+/*
+ * The NID of the hash for the certHash of a certificate that such a key has
+ * signed (RFC 9481, 3.3), NID_undef when no RFC names one.
+ */
+int cmp_key_cert_hash(int nid);
 
 /*
  * NULL when nothing is known against an RSA key, else the reason; "out of

@@ -7,6 +7,7 @@
 
 
 #include <cmp_protect.h>
+#include <cmp_key.h>
 
 #include <string.h>
 
@@ -20,7 +21,6 @@
 #define CMP_MAX_PSS_SALT  1024
 
 
-static int cmp_signature_is_pure(const ASN1_OBJECT *oid);
 static int cmp_signature_pss(const X509_ALGOR *alg,
     cmp_signature_t *signature);
 static const cmp_digest_t *cmp_signature_mgf1(const X509_ALGOR *alg);
@@ -29,33 +29,6 @@ static int cmp_signature_fits(const cmp_signature_t *signature,
     X509_PUBKEY *key);
 static int cmp_signature_set_pss(const cmp_signature_t *signature,
     EVP_PKEY_CTX *pctx);
-
-
-/*
- * Algorithms with a digest of their own, whose OID is that of the key as
- * well.  Where libcrypto does not know one, it has no NID and is refused.
- */
-
-static const char  *cmp_signature_pure[] = {
-    "1.3.101.112",                      /* Ed25519 */
-    "1.3.101.113",                      /* Ed448 */
-    "2.16.840.1.101.3.4.3.17",          /* ML-DSA-44 */
-    "2.16.840.1.101.3.4.3.18",          /* ML-DSA-65 */
-    "2.16.840.1.101.3.4.3.19",          /* ML-DSA-87 */
-    "2.16.840.1.101.3.4.3.20",          /* SLH-DSA-SHA2-128s */
-    "2.16.840.1.101.3.4.3.21",          /* SLH-DSA-SHA2-128f */
-    "2.16.840.1.101.3.4.3.22",          /* SLH-DSA-SHA2-192s */
-    "2.16.840.1.101.3.4.3.23",          /* SLH-DSA-SHA2-192f */
-    "2.16.840.1.101.3.4.3.24",          /* SLH-DSA-SHA2-256s */
-    "2.16.840.1.101.3.4.3.25",          /* SLH-DSA-SHA2-256f */
-    "2.16.840.1.101.3.4.3.26",          /* SLH-DSA-SHAKE-128s */
-    "2.16.840.1.101.3.4.3.27",          /* SLH-DSA-SHAKE-128f */
-    "2.16.840.1.101.3.4.3.28",          /* SLH-DSA-SHAKE-192s */
-    "2.16.840.1.101.3.4.3.29",          /* SLH-DSA-SHAKE-192f */
-    "2.16.840.1.101.3.4.3.30",          /* SLH-DSA-SHAKE-256s */
-    "2.16.840.1.101.3.4.3.31",          /* SLH-DSA-SHAKE-256f */
-    NULL
-};
 
 
 int
@@ -88,7 +61,8 @@ cmp_signature_parse(const X509_ALGOR *alg, int strict, cmp_refuse_e code,
                           "the parameters of RSASSA-PSS are not acceptable");
     }
 
-    if (cmp_signature_is_pure(oid) != 0) {
+    if (cmp_key_signs_pure(nid) != 0) {
+
         if (type == V_ASN1_UNDEF) {
             return CMP_OK;
         }
@@ -124,27 +98,6 @@ refused:
     cmp_crypto_error(NULL, 0);
 
     return cmp_refuse(refusal, code, "signature algorithm %s", name);
-}
-
-
-static int
-cmp_signature_is_pure(const ASN1_OBJECT *oid)
-{
-    char          name[80];
-    const char  **p;
-
-    if (OBJ_obj2txt(name, sizeof(name), oid, 1) <= 0) {
-        cmp_crypto_error(NULL, 0);
-        return 0;
-    }
-
-    for (p = cmp_signature_pure; *p != NULL; p++) {
-        if (strcmp(*p, name) == 0) {
-            return 1;
-        }
-    }
-
-    return 0;
 }
 
 

@@ -5,6 +5,7 @@
 
 
 #include <cmp_ca.h>
+#include <cmp_key.h>
 
 #include <string.h>
 
@@ -16,12 +17,15 @@
 #define CMP_SIGN_INLINE_BITS   256     /* of an EC key */
 
 
-/* the digest for keys of at most this many bits; in order of size */
+/*
+ * The digest for keys of at most this many bits; in order of size.  Keys with
+ * a digest of their own are in the table of cmp_key.c.
+ */
 
 typedef struct {
     const char      *type;          /* name of the key type in libcrypto */
     int              max;           /* 0: all */
-    const EVP_MD  *(*md)(void);     /* NULL: the algorithm has its own */
+    const EVP_MD  *(*md)(void);
     unsigned         fast:1;
 } cmp_sign_entry_t;
 
@@ -44,23 +48,6 @@ static const cmp_sign_entry_t  cmp_sign_table[] = {
     { "EC", CMP_SIGN_INLINE_BITS, EVP_sha256, 1 },
     { "EC", 384, EVP_sha384, 0 },
     { "EC", 0, EVP_sha512, 0 },
-    { "ED25519", 0, NULL, 1 },
-    { "ED448", 0, NULL, 1 },
-    { "ML-DSA-44", 0, NULL, 0 },
-    { "ML-DSA-65", 0, NULL, 0 },
-    { "ML-DSA-87", 0, NULL, 0 },
-    { "SLH-DSA-SHA2-128s", 0, NULL, 0 },
-    { "SLH-DSA-SHA2-128f", 0, NULL, 0 },
-    { "SLH-DSA-SHA2-192s", 0, NULL, 0 },
-    { "SLH-DSA-SHA2-192f", 0, NULL, 0 },
-    { "SLH-DSA-SHA2-256s", 0, NULL, 0 },
-    { "SLH-DSA-SHA2-256f", 0, NULL, 0 },
-    { "SLH-DSA-SHAKE-128s", 0, NULL, 0 },
-    { "SLH-DSA-SHAKE-128f", 0, NULL, 0 },
-    { "SLH-DSA-SHAKE-192s", 0, NULL, 0 },
-    { "SLH-DSA-SHAKE-192f", 0, NULL, 0 },
-    { "SLH-DSA-SHAKE-256s", 0, NULL, 0 },
-    { "SLH-DSA-SHAKE-256f", 0, NULL, 0 },
     { NULL, 0, NULL, 0 }
 };
 
@@ -88,20 +75,20 @@ cmp_sign_entry(EVP_PKEY *key)
 int
 cmp_sign_md(EVP_PKEY *key, const EVP_MD **md)
 {
-    int                      nid;
+    int                      nid, fast;
     const cmp_sign_entry_t  *entry;
 
     *md = NULL;
+
+    if (cmp_key_pure(key, &fast) != 0) {
+        return CMP_OK;
+    }
 
     entry = cmp_sign_entry(key);
 
     if (entry == NULL) {
         cmp_crypto_error(NULL, 0);
         return CMP_ERROR;
-    }
-
-    if (entry->md == NULL) {
-        return CMP_OK;
     }
 
     *md = entry->md();
@@ -157,12 +144,17 @@ failed:
 int
 cmp_sign_slow(EVP_PKEY *key)
 {
+    int                      fast;
     const cmp_sign_entry_t  *entry;
 
-    entry = cmp_sign_entry(key);
+    if (cmp_key_pure(key, &fast) == 0) {
+        entry = cmp_sign_entry(key);
+        fast = (entry != NULL && entry->fast);
+    }
+
     cmp_crypto_error(NULL, 0);
 
-    return entry == NULL || !entry->fast || cmp_sign_foreign(key);
+    return fast == 0 || cmp_sign_foreign(key) != 0;
 }
 
 

@@ -412,7 +412,7 @@ test_key_rsa_parameters(void **state)
     test_check(test_spki(NID_rsassaPss, V_ASN1_UNDEF, NULL, p, len),
                CMP_REFUSE_NONE, NULL);
     test_check(test_spki(NID_dsa, V_ASN1_NULL, NULL, p, len),
-               CMP_REFUSE_KEY_ALG_UNKNOWN, "");
+               CMP_REFUSE_KEY_ALG_UNKNOWN, "dsaEncryption");
     test_check(test_spki(NID_rsaEncryption, V_ASN1_NULL, NULL, p, len - 1),
                CMP_REFUSE_KEY, "");
 

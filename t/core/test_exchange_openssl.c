@@ -493,6 +493,87 @@ test_vendor(void **state)
 }
 
 
+/*
+ * The life of a base station (3GPP TS 33.310, 9): it has a certificate of its
+ * manufacturer and does not know the operator's root, which comes with the
+ * first answer.
+ */
+
+static int
+test_take_root(OSSL_CMP_CTX *ctx, X509 *cert, int fail_info,
+    const char **text)
+{
+    X509_STORE      *store;
+    STACK_OF(X509)  *roots;
+
+    roots = OSSL_CMP_CTX_get1_caPubs(ctx);
+    assert_int_equal(sk_X509_num(roots), 1);
+
+    store = OSSL_CMP_CTX_get0_trustedStore(ctx);
+    assert_int_equal(X509_STORE_add_cert(store, sk_X509_value(roots, 0)), 1);
+    sk_X509_pop_free(roots, X509_free);
+
+    assert_int_equal(OSSL_CMP_CTX_set_certConf_cb_arg(ctx, store), 1);
+
+    return OSSL_CMP_certConf_cb(ctx, cert, fail_info, text);
+}
+
+
+static void
+test_base_station(void **state)
+{
+    X509            *cert, *updated;
+    EVP_PKEY        *key2;
+    fixture_t       *f;
+    X509_STORE      *store;
+    test_client_t    t;
+
+    f = *state;
+    f->h->vendor_scope.no_crl = 1;
+    f->h->ca.ca_pubs_always = 1;
+
+    t = test_client(f);
+    OSSL_CMP_CTX_set_transfer_cb_arg(t.ctx, &t);
+    test_use_cert(&t, f->h->device_cert.cert, f->h->device_cert.key);
+    test_use_key(&t, f->key);
+
+    store = X509_STORE_new();
+    assert_non_null(store);
+    assert_int_equal(X509_STORE_add_cert(store, f->h->vendor.cert), 1);
+    assert_int_equal(OSSL_CMP_CTX_set0_trustedStore(t.ctx, store), 1);
+    assert_int_equal(OSSL_CMP_CTX_set_certConf_cb(t.ctx, test_take_root), 1);
+    assert_int_equal(OSSL_CMP_CTX_set_option(
+                         t.ctx, OSSL_CMP_OPT_PERMIT_TA_IN_EXTRACERTS_FOR_IR,
+                         1),
+                     1);
+
+    cert = test_certreq(&t, OSSL_CMP_IR, f->key);
+
+    /* from now on it trusts that root, and speaks for itself */
+
+    key2 = pki_key(PKI_P256, "base station");
+
+    test_use_cert(&t, cert, f->key);
+    test_use_key(&t, key2);
+    updated = test_certreq(&t, OSSL_CMP_KUR, key2);
+    assert_true(harness_row(f->h, cert)->record.replaced);
+
+    test_use_cert(&t, updated, key2);
+    assert_int_equal(OSSL_CMP_CTX_set1_oldCert(t.ctx, updated), 1);
+    assert_int_equal(OSSL_CMP_CTX_set_option(t.ctx,
+                                             OSSL_CMP_OPT_REVOCATION_REASON,
+                                             CRL_REASON_CESSATION_OF_OPERATION),
+                     1);
+    assert_int_equal(OSSL_CMP_exec_RR_ses(t.ctx), 1);
+    assert_int_equal(fixture_state(f, updated), CMP_CERT_REVOKED);
+
+    X509_free(cert);
+    X509_free(updated);
+    EVP_PKEY_free(key2);
+    test_end(&t);
+}
+
+
 static void
 test_genm(void **state)
 {
@@ -535,6 +616,7 @@ main(void)
         fixture_test(test_wrong_secret),
         fixture_test(test_pop),
         fixture_test(test_vendor),
+        fixture_test(test_base_station),
         fixture_test(test_genm),
     };
 

@@ -23,6 +23,7 @@ static void ngx_http_cmp_pool_cleanup(void *data);
 static void ngx_http_cmp_body_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_cmp_read_body(ngx_http_cmp_ctx_t *ctx);
 static int ngx_http_cmp_random(void *data, unsigned char *buf, size_t len);
+static int ngx_http_cmp_other_ca(void *data, const X509_NAME *name);
 
 
 static ngx_str_t  ngx_http_cmp_allow = ngx_string("Allow");
@@ -268,6 +269,8 @@ ngx_http_cmp_create_ctx(ngx_http_request_t *r, ngx_http_cmp_ca_t *ca)
     ctx->conf.client.len = r->connection->addr_text.len;
     ctx->conf.now = (int64_t) tp->sec * 1000 + tp->msec;
     ctx->conf.random = ngx_http_cmp_random;
+    ctx->conf.other_ca = ngx_http_cmp_other_ca;
+    ctx->conf.other_ca_data = ctx->main;
 
     /*
      * The first runs when the request is terminated, perhaps while a thread
@@ -418,4 +421,27 @@ ngx_http_cmp_random(void *data, unsigned char *buf, size_t len)
     }
 
     return CMP_OK;
+}
+
+
+/* is it one of the CAs of this server, asked at the wrong location? */
+
+static int
+ngx_http_cmp_other_ca(void *data, const X509_NAME *name)
+{
+    ngx_http_cmp_main_conf_t *mcf = data;
+
+    ngx_uint_t           i;
+    ngx_http_cmp_ca_t  **cap;
+
+    cap = mcf->cas.elts;
+
+    for (i = 0; i < mcf->cas.nelts; i++) {
+
+        if (X509_NAME_cmp(name, cap[i]->ca.subject) == 0) {
+            return 1;
+        }
+    }
+
+    return 0;
 }

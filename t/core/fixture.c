@@ -439,12 +439,18 @@ fixture_check_status(fixture_t *f)
 
             break;
 
+        case CMP_STATUS_WAITING:
+            assert_int_equal(client_fail_info(info), -1);
+            assert_true(sk_ASN1_UTF8STRING_num(info->status_string) > 0);
+            assert_null(cert);
+            break;
+
         default:
             fail_msg("a strange status: %s", fixture_describe(f));
         }
     }
 
-    if (f->a->type == CMP_BODY_ERROR) {
+    if (f->a->type == CMP_BODY_ERROR && f->a->status != CMP_STATUS_WAITING) {
         assert_int_equal(f->a->status, CMP_STATUS_REJECTION);
 
         if (!f->h->info.repeat) {
@@ -622,6 +628,60 @@ fixture_conf(fixture_t *f)
     }
 
     return msg;
+}
+
+
+client_answer_t *
+fixture_poll(fixture_t *f, int id)
+{
+    cmp_pki_message_t  *msg;
+
+    msg = client_message(&f->c, CMP_BODY_POLLREQ);
+    client_add_poll(msg, id);
+
+    return fixture_send(f, msg);
+}
+
+
+void
+fixture_check_waits(fixture_t *f, int body, const char *file, int line)
+{
+    memstore_audit_t  *audit;
+
+    audit = memstore_audit(f->h->store, 0);
+
+    if (f->a == NULL
+        || f->a->type != body
+        || f->a->status != CMP_STATUS_WAITING
+        || f->h->info.status != CMP_STATUS_WAITING
+        || f->h->store->audits.n == f->audits
+        || audit->record.status != CMP_STATUS_WAITING)
+    {
+        fail_msg("%s:%d: waiting expected: %s", file, line,
+                 fixture_describe(f));
+    }
+}
+
+
+void
+fixture_check_later(fixture_t *f, int id, const char *file, int line)
+{
+    cmp_poll_rep_t  *rep;
+
+    if (f->a == NULL
+        || f->a->type != CMP_BODY_POLLREP
+        || sk_cmp_poll_rep_t_num(f->a->msg->body->value.poll_rep) != 1)
+    {
+        fail_msg("%s:%d: pollRep expected: %s", file, line,
+                 fixture_describe(f));
+    }
+
+    rep = sk_cmp_poll_rep_t_value(f->a->msg->body->value.poll_rep, 0);
+
+    assert_int_equal(ASN1_INTEGER_get(rep->cert_req_id), id);
+    assert_int_equal(ASN1_INTEGER_get(rep->check_after),
+                     f->h->ca.check_after / 1000);
+    assert_int_equal(sk_ASN1_UTF8STRING_num(rep->reason), 1);
 }
 
 

@@ -114,6 +114,20 @@ cmp_pki_message_t *fixture_rr(fixture_t *f, X509 *cert, int reason);
 /* accepts all certificates of the last answer */
 cmp_pki_message_t *fixture_conf(fixture_t *f);
 
+/* a pollReq with one certReqId */
+client_answer_t *fixture_poll(fixture_t *f, int id);
+
+/* the first status of the last answer is waiting, the audit says so */
+#define fixture_waits(f, body)                                                \
+    fixture_check_waits(f, body, __FILE__, __LINE__)
+
+/* the last answer is a pollRep for this certReqId */
+#define fixture_later(f, id)                                                  \
+    fixture_check_later(f, id, __FILE__, __LINE__)
+
+void fixture_check_waits(fixture_t *f, int body, const char *file, int line);
+void fixture_check_later(fixture_t *f, int id, const char *file, int line);
+
 /* the last answer is a refusal with this body and bit; effect: FIXTURE_* */
 #define fixture_refused(f, body, bit, effect)                                 \
     fixture_check_refused(f, body, bit, effect, __FILE__, __LINE__)

@@ -57,6 +57,7 @@ memstore_destroy(memstore_t *store)
     memstore_list_free(&store->keys);
     memstore_list_free(&store->credentials);
     memstore_list_free(&store->audits);
+    memstore_list_free(&store->requests);
 
     cmp_pool_destroy(store->pool);
     free(store);
@@ -146,6 +147,7 @@ memstore_load(memstore_t *store, const cmp_load_t *load, cmp_pool_t *pool,
 {
     size_t              i;
     cmp_key_t          *key;
+    cmp_load_t          all;
     cmp_credential_t   *cred, *copy;
     memstore_cert_t    *signer;
     memstore_reply_t   *reply;
@@ -181,6 +183,13 @@ memstore_load(memstore_t *store, const cmp_load_t *load, cmp_pool_t *pool,
         records->transaction = memstore_alloc(
                                   cmp_pcalloc(pool, sizeof(cmp_transaction_t)));
         memstore_copy_transaction(pool, records->transaction, tx);
+
+        /* the record is the first member */
+
+        all = *load;
+        memstore_load_waiting(store, (memstore_transaction_t *) tx, pool, &all,
+                              records);
+        load = &all;
     }
 
     cred = memstore_find_credential(store, load, tx);
@@ -227,22 +236,6 @@ memstore_load(memstore_t *store, const cmp_load_t *load, cmp_pool_t *pool,
 
 
 static void
-memstore_copy_transaction(cmp_pool_t *pool, cmp_transaction_t *dst,
-    const cmp_transaction_t *src)
-{
-    *dst = *src;
-
-    memstore_copy(pool, &dst->id, &src->id);
-    memstore_copy(pool, &dst->signer_hash, &src->signer_hash);
-    memstore_copy(pool, &dst->signer_serial, &src->signer_serial);
-    memstore_copy(pool, &dst->signer, &src->signer);
-    memstore_copy(pool, &dst->protection_alg, &src->protection_alg);
-    memstore_copy(pool, &dst->sender_nonce, &src->sender_nonce);
-    dst->nonces = memstore_copy_list(pool, src->nonces, src->nnonces);
-}
-
-
-static void
 memstore_load_wanted(memstore_t *store, const cmp_load_t *load,
     cmp_pool_t *pool, cmp_records_t *records)
 {
@@ -274,6 +267,22 @@ memstore_load_wanted(memstore_t *store, const cmp_load_t *load,
         memstore_copy(pool, &records->crl, &store->crl);
         records->crl_this_update = store->crl_this_update;
     }
+}
+
+
+static void
+memstore_copy_transaction(cmp_pool_t *pool, cmp_transaction_t *dst,
+    const cmp_transaction_t *src)
+{
+    *dst = *src;
+
+    memstore_copy(pool, &dst->id, &src->id);
+    memstore_copy(pool, &dst->signer_hash, &src->signer_hash);
+    memstore_copy(pool, &dst->signer_serial, &src->signer_serial);
+    memstore_copy(pool, &dst->signer, &src->signer);
+    memstore_copy(pool, &dst->protection_alg, &src->protection_alg);
+    memstore_copy(pool, &dst->sender_nonce, &src->sender_nonce);
+    dst->nonces = memstore_copy_list(pool, src->nonces, src->nnonces);
 }
 
 

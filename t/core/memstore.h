@@ -25,7 +25,28 @@ typedef struct {
 typedef struct {
     cmp_transaction_t         record;
     int64_t                   until;        /* forgotten after that */
+
+    /* of requests that wait */
+    int64_t                   wait_until;   /* 0: none has ever waited */
+    cmp_str_t                 message;
+    cmp_str_t                *serials;
+    size_t                    nserials;
+    cmp_str_t                *key_hashes;
+    size_t                    nkey_hashes;
 } memstore_transaction_t;
+
+
+/* one that waits for an operator, or did */
+
+typedef struct {
+    cmp_waiting_t             record;
+    int32_t                   ca_id;
+    cmp_str_t                 transaction_id;
+    cmp_write_request_t       data;
+    int64_t                   created;
+    cmp_str_t                 serial;       /* issued */
+    unsigned                  answered:1;
+} memstore_request_t;
 
 
 typedef struct {
@@ -114,6 +135,16 @@ cmp_commit_e memstore_commit(memstore_t *store, const cmp_writes_t **writes,
  * revokes their certificates, forgets replies and transactions.
  */
 void memstore_sweep(memstore_t *store);
+
+/*
+ * An operator decides on a request; reason may be NULL.  CMP_ERROR when it is
+ * not pending.
+ */
+int memstore_decide(memstore_t *store, memstore_request_t *request,
+    int approve, const char *reason);
+
+/* the n-th from the end, 0 the last; NULL when there are less */
+memstore_request_t *memstore_request(memstore_t *store, size_t n);
 
 /* rows put in by an operator or a test; borrowed strings are copied */
 cmp_credential_t *memstore_add_credential(memstore_t *store, int32_t ca_id,

@@ -54,7 +54,8 @@ memstore_commit(memstore_t *store, const cmp_writes_t **writes, size_t n)
     int                rc;
     size_t             i;
     void             (*rival)(void *data);
-    memstore_saved_t   certs, keys, txs, replies, creds;
+    memstore_saved_t   certs, keys, txs, replies, creds,
+                       requests;
 
     rival = store->rival;
 
@@ -77,6 +78,7 @@ memstore_commit(memstore_t *store, const cmp_writes_t **writes, size_t n)
     memstore_save(&txs, &store->transactions, sizeof(memstore_transaction_t));
     memstore_save(&replies, &store->replies, sizeof(memstore_reply_t));
     memstore_save(&creds, &store->credentials, sizeof(memstore_credential_t));
+    memstore_save(&requests, &store->requests, sizeof(memstore_request_t));
 
     rc = CMP_OK;
 
@@ -91,6 +93,8 @@ memstore_commit(memstore_t *store, const cmp_writes_t **writes, size_t n)
     memstore_restore(&replies, &store->replies, sizeof(memstore_reply_t), rc);
     memstore_restore(&creds, &store->credentials,
                      sizeof(memstore_credential_t), rc);
+    memstore_restore(&requests, &store->requests, sizeof(memstore_request_t),
+                     rc);
 
     if (rc != CMP_OK) {
         return CMP_COMMIT_RACE;
@@ -146,7 +150,9 @@ memstore_write(memstore_t *store, const cmp_writes_t *writes)
 {
     size_t  i;
 
-    if (memstore_write_transaction(store, writes) != CMP_OK) {
+    if (memstore_write_transaction(store, writes) != CMP_OK
+        || memstore_write_waiting(store, writes) != CMP_OK)
+    {
         return CMP_ERROR;
     }
 
@@ -246,10 +252,13 @@ memstore_write_transaction(memstore_t *store, const cmp_writes_t *writes)
 
     /* a certConf that was refused does not give more time for one */
 
-    if (tx->state == CMP_TX_ENDED) {
+    if (tx->state != CMP_TX_CONFIRM) {
         tx->confirm_before = 0;
 
-    } else if (new->version == 0 || tx->state != state) {
+    } else if (new->version == 0
+               || tx->state != state
+               || writes->ncerts != 0)
+    {
         tx->confirm_before = store->now + writes->confirm_timeout;
     }
 
@@ -645,6 +654,13 @@ memstore_sweep(memstore_t *store)
     for (i = 0; i < store->transactions.n; i++) {
         tx = store->transactions.items[i];
 
+        if (tx->record.state == CMP_TX_WAITING
+            && tx->wait_until <= store->now)
+        {
+            memstore_expire(store, tx);
+            continue;
+        }
+
         if (tx->record.state != CMP_TX_CONFIRM
             || tx->record.confirm_before > store->now)
         {
@@ -662,14 +678,15 @@ memstore_sweep(memstore_t *store)
             }
         }
 
-        tx->record.state = CMP_TX_ENDED;
+        tx->record.state = memstore_waiting(store, &tx->record.id) != 0
+                           ? CMP_TX_WAITING : CMP_TX_ENDED;
         tx->record.version++;
     }
 
     for (i = 0, n = 0; i < store->transactions.n; i++) {
         tx = store->transactions.items[i];
 
-        if (tx->until <= store->now) {
+        if (tx->record.state == CMP_TX_ENDED && tx->until <= store->now) {
             free(tx);
 
         } else {

@@ -25,5 +25,16 @@ cmp_str_t *memstore_copy_list(cmp_pool_t *pool, const cmp_str_t *src,
 void memstore_copy_credential(cmp_pool_t *pool, cmp_credential_t *dst,
     const cmp_credential_t *src);
 
+/* memstore_wait.c: requests of a transaction that are not answered */
+size_t memstore_waiting(memstore_t *store, const cmp_str_t *id);
+
+/* what is loaded with them: in load and in records */
+void memstore_load_waiting(memstore_t *store,
+    const memstore_transaction_t *tx, cmp_pool_t *pool, cmp_load_t *load,
+    cmp_records_t *records);
+
+int memstore_write_waiting(memstore_t *store, const cmp_writes_t *writes);
+void memstore_expire(memstore_t *store, memstore_transaction_t *tx);
+
 
 #endif /* _MEMSTORE_LOCAL_H_INCLUDED_ */

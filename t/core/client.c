@@ -351,6 +351,22 @@ client_add_revocation(cmp_pki_message_t *msg, X509 *cert, int reason)
 }
 
 
+/* RFC 9810, 5.3.18: for signatures that say nothing of a hash, with pvno 3 */
+
+static void
+client_hash_alg(cmp_pki_message_t *msg, cmp_cert_status_t *cs,
+    const EVP_MD *md)
+{
+    cs->hash_alg = X509_ALGOR_new();
+    client_check(cs->hash_alg != NULL);
+    client_check(X509_ALGOR_set0(cs->hash_alg,
+                                 OBJ_nid2obj(EVP_MD_get_type(md)),
+                                 V_ASN1_UNDEF, NULL)
+                 == 1);
+    client_check(ASN1_INTEGER_set(msg->header->pvno, 3) == 1);
+}
+
+
 cmp_cert_status_t *
 client_add_status(cmp_pki_message_t *msg, X509 *cert, int id, int status)
 {
@@ -376,6 +392,11 @@ client_add_status(cmp_pki_message_t *msg, X509 *cert, int id, int status)
                                          &md_nid, NULL)
                      == 1);
         md = EVP_get_digestbynid(md_nid);
+
+        if (md_nid == NID_undef) {
+            md = EVP_sha256();
+            client_hash_alg(msg, cs, md);
+        }
     }
 
     if (md != NULL) {

@@ -27,8 +27,17 @@
 static void pki_fail(int line, const char *what);
 static EVP_PKEY *pki_ec_key(int curve, const unsigned char *seed);
 static EVP_PKEY *pki_rsa_key(int n);
+static EVP_PKEY *pki_seeded_key(const char *type, unsigned char *seed,
+    size_t len);
 static void pki_add_extension(X509 *cert, X509 *issuer, int nid,
     const char *value);
+
+
+static const char  *pki_types[] = {
+    "ML-DSA-44",
+    "ML-DSA-87",
+    "SLH-DSA-SHA2-128f"
+};
 
 
 static void
@@ -75,12 +84,66 @@ pki_key(int kind, const char *name)
         key = pki_rsa_key(seed[0] % (PKI_RSA_KEYS - 1));
         break;
 
-    default: /* PKI_RSA_1024 */
+    case PKI_RSA_1024:
         key = pki_rsa_key(PKI_RSA_KEYS - 1);
+        break;
+
+    case PKI_SLH_DSA_SHA2_128F:
+        key = pki_seeded_key(pki_types[kind - PKI_ML_DSA_44], seed, 48);
+        break;
+
+    default: /* ML-DSA */
+        key = pki_seeded_key(pki_types[kind - PKI_ML_DSA_44], seed, 32);
         break;
     }
 
     pki_check(key != NULL);
+
+    return key;
+}
+
+
+int
+pki_offers(int kind)
+{
+    EVP_KEYMGMT  *keymgmt;
+
+    if (kind < PKI_ML_DSA_44) {
+        return 1;
+    }
+
+    keymgmt = EVP_KEYMGMT_fetch(NULL, pki_types[kind - PKI_ML_DSA_44], NULL);
+    ERR_clear_error();
+
+    if (keymgmt == NULL) {
+        return 0;
+    }
+
+    EVP_KEYMGMT_free(keymgmt);
+
+    return 1;
+}
+
+
+static EVP_PKEY *
+pki_seeded_key(const char *type, unsigned char *seed, size_t len)
+{
+    EVP_PKEY      *key;
+    OSSL_PARAM     params[2];
+    EVP_PKEY_CTX  *ctx;
+
+    params[0] = OSSL_PARAM_construct_octet_string("seed", seed, len);
+    params[1] = OSSL_PARAM_construct_end();
+
+    ctx = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
+    pki_check(ctx != NULL);
+
+    key = NULL;
+    pki_check(EVP_PKEY_keygen_init(ctx) == 1);
+    pki_check(EVP_PKEY_CTX_set_params(ctx, params) == 1);
+    pki_check(EVP_PKEY_generate(ctx, &key) == 1);
+
+    EVP_PKEY_CTX_free(ctx);
 
     return key;
 }
@@ -168,6 +231,7 @@ pki_md(EVP_PKEY *key)
 {
     switch (EVP_PKEY_get_base_id(key)) {
 
+    case -1: /* known to providers alone: ML-DSA, SLH-DSA */
     case EVP_PKEY_ED25519:
     case EVP_PKEY_ED448:
         return NULL;

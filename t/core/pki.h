@@ -25,7 +25,10 @@ typedef enum {
     PKI_P384,
     PKI_P521,
     PKI_RSA,                /* 2048 bits, one of four by the name */
-    PKI_RSA_1024            /* always the same */
+    PKI_RSA_1024,           /* always the same */
+    PKI_ML_DSA_44,          /* from here on: only where pki_offers() them */
+    PKI_ML_DSA_87,
+    PKI_SLH_DSA_SHA2_128F
 } pki_key_e;
 
 
@@ -50,6 +53,9 @@ typedef struct {
 /* a key made from a name: the same name gives the same key */
 EVP_PKEY *pki_key(int kind, const char *name);
 
+/* 1 when libcrypto can make keys of this kind, here and now */
+int pki_offers(int kind);
+
 X509 *pki_cert(const pki_cert_t *conf);
 
 /* revoked: serials, n of them */
@@ -61,7 +67,7 @@ X509_NAME *pki_name(const char *text);
 
 X509_EXTENSION *pki_extension(int nid, const char *value);
 
-/* the digest that goes with a key, NULL for EdDSA */
+/* the digest that goes with a key, NULL when it has one of its own */
 const EVP_MD *pki_md(EVP_PKEY *key);
 
 ASN1_TIME *pki_time(int64_t ms);

@@ -157,7 +157,8 @@ test_issue_subjects(void **state)
         assert_int_equal(t.issue.modified, s->text[0] != '\0');
 
         cert = issue_sign(&t);
-        assert_string_equal(t.issue.subject_text.data, s->subject);
+        assert_string_equal((const char *) t.issue.subject_text.data,
+                            s->subject);
         assert_int_equal(X509_NAME_cmp(t.issue.subject,
                                        X509_get_subject_name(cert)), 0);
         X509_free(cert);
@@ -212,8 +213,10 @@ test_issue_times(void **state)
         assert_string_equal(t.issue.mods, e->text);
 
         cert = issue_sign(&t);
-        assert_string_equal(X509_get0_notBefore(cert)->data, e->issued_from);
-        assert_string_equal(X509_get0_notAfter(cert)->data, e->issued_to);
+        assert_string_equal((const char *) X509_get0_notBefore(cert)->data,
+                            e->issued_from);
+        assert_string_equal((const char *) X509_get0_notAfter(cert)->data,
+                            e->issued_to);
         X509_free(cert);
         issue_destroy(&t);
     }
@@ -324,8 +327,10 @@ test_issue_strings(void **state)
     entry = X509_NAME_get_entry(X509_get_subject_name(cert), 1);
     assert_int_equal(X509_NAME_ENTRY_get_data(entry)->type,
                      V_ASN1_UTF8STRING);
-    assert_string_equal(X509_NAME_ENTRY_get_data(entry)->data, "\xc3\xa4");
-    assert_string_equal(t.issue.subject_text.data, "CN=\xc3\xa4,O=b");
+    assert_string_equal((const char *) X509_NAME_ENTRY_get_data(entry)->data,
+                        "\xc3\xa4");
+    assert_string_equal((const char *) t.issue.subject_text.data,
+                        "CN=\xc3\xa4,O=b");
 
     X509_free(cert);
     issue_destroy(&t);

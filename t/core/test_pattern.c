@@ -541,7 +541,7 @@ test_pattern_expand(void **state)
 
         } else {
             assert_int_equal(rc, CMP_OK);
-            assert_string_equal(out.data, test_expands[i].out);
+            assert_string_equal((const char *) out.data, test_expands[i].out);
             assert_int_equal(out.len, strlen(test_expands[i].out));
         }
 

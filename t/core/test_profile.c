@@ -330,7 +330,8 @@ test_profile_result(void **state)
     assert_int_equal(profile.subject[1].nid, NID_serialNumber);
     assert_int_equal(profile.subject[2].required, 0);
     assert_int_equal(profile.subject[3].nid, NID_organizationName);
-    assert_string_equal(profile.subject[3].value.data, "Example");
+    assert_string_equal((const char *) profile.subject[3].value.data,
+                        "Example");
 
     test_ok(test_add(&profile, pool, cmp_profile_add_san,
                      "upn:*@b;othername:1.2.3;ip", err, sizeof(err)));

@@ -2,15 +2,18 @@
 /*
  * Copyright (C) ngx_http_cmp_module contributors
  *
- * The location of a CRL.
+ * The location of a CRL, and messages that ask for one.
  */
 
 
 #include <ngx_http_cmp_crl.h>
 
 
+static ngx_int_t ngx_http_cmp_crl_wait(ngx_http_cmp_crl_ctx_t *ctx);
+static void ngx_http_cmp_crl_refreshed(ngx_http_cmp_crl_ctx_t *ctx);
 static void ngx_http_cmp_crl_cleanup(void *data);
 static void ngx_http_cmp_crl_pool_cleanup(void *data);
+static void ngx_http_cmp_crl_ready(ngx_http_cmp_crl_ctx_t *ctx);
 static void ngx_http_cmp_crl_write_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_cmp_crl_send(ngx_http_cmp_crl_ctx_t *ctx);
 static ngx_int_t ngx_http_cmp_crl_headers(ngx_http_cmp_crl_ctx_t *ctx);
@@ -21,6 +24,8 @@ static ngx_int_t ngx_http_cmp_crl_pem(ngx_http_request_t *r, ngx_str_t *der,
 static ngx_str_t  ngx_http_cmp_crl_type = ngx_string("application/pkix-crl");
 static ngx_str_t  ngx_http_cmp_crl_pem_type =
                                          ngx_string("application/x-pem-file");
+static ngx_str_t  ngx_http_cmp_crl_allow = ngx_string("Allow");
+static ngx_str_t  ngx_http_cmp_crl_methods = ngx_string("GET, HEAD");
 static ngx_str_t  ngx_http_cmp_crl_cache_control = ngx_string("Cache-Control");
 static ngx_str_t  ngx_http_cmp_crl_etag = ngx_string("ETag");
 static ngx_str_t  ngx_http_cmp_crl_retry_after = ngx_string("Retry-After");
@@ -31,14 +36,20 @@ ngx_int_t
 ngx_http_cmp_crl_handler(ngx_http_request_t *r)
 {
     ngx_int_t                 rc;
-    ngx_http_cleanup_t       *hcln;
-    ngx_pool_cleanup_t       *cln;
     ngx_http_cmp_crl_ctx_t   *ctx;
     ngx_http_cmp_loc_conf_t  *lcf;
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_cmp_module);
 
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
+
+        if (ngx_http_cmp_header(r, &ngx_http_cmp_crl_allow,
+                                &ngx_http_cmp_crl_methods)
+            != NGX_OK)
+        {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
         return NGX_HTTP_NOT_ALLOWED;
     }
 
@@ -66,14 +77,78 @@ ngx_http_cmp_crl_handler(ngx_http_request_t *r)
     }
 
     ctx->request = r;
+    ctx->ready = ngx_http_cmp_crl_ready;
     ctx->ca = lcf->crl;
     ctx->pem = lcf->crl_pem;
 
-    hcln = ngx_http_cleanup_add(r, 0);
-    cln = ngx_pool_cleanup_add(r->pool, 0);
+    ngx_http_set_ctx(r, ctx, ngx_http_cmp_module);
+
+    if (ngx_http_cmp_watch_client(r) != NGX_OK
+        || ngx_http_cmp_crl_wait(ctx) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    r->main->count++;
+    r->write_event_handler = ngx_http_cmp_crl_write_handler;
+
+    return NGX_DONE;
+}
+
+
+ngx_int_t
+ngx_http_cmp_crl_refresh(ngx_http_cmp_ctx_t *message)
+{
+    ngx_http_cmp_crl_ctx_t  *ctx;
+
+    if (message->ca->crl == NULL) {
+        return NGX_OK;
+    }
+
+    ctx = ngx_pcalloc(message->request->pool, sizeof(ngx_http_cmp_crl_ctx_t));
+    if (ctx == NULL) {
+        return NGX_ERROR;
+    }
+
+    ctx->request = message->request;
+    ctx->ready = ngx_http_cmp_crl_refreshed;
+    ctx->message = message;
+    ctx->ca = message->ca;
+
+    if (ngx_http_cmp_crl_wait(ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    message->waiting = 1;
+
+    return NGX_AGAIN;
+}
+
+
+/* the message loads what is in the store now, whatever has come of it */
+
+static void
+ngx_http_cmp_crl_refreshed(ngx_http_cmp_crl_ctx_t *ctx)
+{
+    ctx->waiting = 0;
+
+    ngx_http_cmp_crl_pool_cleanup(ctx);
+
+    ngx_http_cmp_resume(ctx->message);
+}
+
+
+static ngx_int_t
+ngx_http_cmp_crl_wait(ngx_http_cmp_crl_ctx_t *ctx)
+{
+    ngx_http_cleanup_t  *hcln;
+    ngx_pool_cleanup_t  *cln;
+
+    hcln = ngx_http_cleanup_add(ctx->request, 0);
+    cln = ngx_pool_cleanup_add(ctx->request->pool, 0);
 
     if (hcln == NULL || cln == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        return NGX_ERROR;
     }
 
     hcln->handler = ngx_http_cmp_crl_cleanup;
@@ -82,20 +157,11 @@ ngx_http_cmp_crl_handler(ngx_http_request_t *r)
     cln->handler = ngx_http_cmp_crl_pool_cleanup;
     cln->data = ctx;
 
-    ngx_http_set_ctx(r, ctx, ngx_http_cmp_module);
-
-    if (ngx_http_cmp_watch_client(r) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    r->main->count++;
-    r->write_event_handler = ngx_http_cmp_crl_write_handler;
-
     ctx->waiting = 1;
 
-    ngx_http_cmp_crl_join(lcf->crl->crl, ctx);
+    ngx_http_cmp_crl_join(ctx->ca->crl, ctx);
 
-    return NGX_DONE;
+    return NGX_OK;
 }
 
 
@@ -123,7 +189,7 @@ ngx_http_cmp_crl_pool_cleanup(void *data)
 }
 
 
-void
+static void
 ngx_http_cmp_crl_ready(ngx_http_cmp_crl_ctx_t *ctx)
 {
     ngx_connection_t    *c;

@@ -26,10 +26,14 @@ typedef struct {
 } ngx_http_cmp_crl_der_t;
 
 
-/* a request at a cmp_crl location */
+/* a request at a cmp_crl location, or a message that asks for the CRL */
+
+typedef void (*ngx_http_cmp_crl_ready_pt)(ngx_http_cmp_crl_ctx_t *ctx);
 
 struct ngx_http_cmp_crl_ctx_s {
     ngx_http_request_t         *request;
+    ngx_http_cmp_crl_ready_pt   ready;
+    ngx_http_cmp_ctx_t         *message;  /* NULL: cmp_crl */
     ngx_http_cmp_ca_t          *ca;
     ngx_http_cmp_crl_der_t     *der;
     ngx_queue_t                 queue;
@@ -54,6 +58,7 @@ struct ngx_http_cmp_crl_s {
 
     /* the round */
     ngx_event_t                 event;    /* begins one */
+    ngx_msec_t                  waited;   /* for the worker to be ready */
     cmp_pool_t                 *pool;
     ngx_uint_t                  tries;
     ngx_http_cmp_crl_step_pt    step;
@@ -73,15 +78,13 @@ struct ngx_http_cmp_crl_s {
 
 
 /*
- * Joins the next round: ngx_http_cmp_crl_ready() is called for ctx when it
- * has ended, never from inside.  To leave before: ngx_http_cmp_crl_leave().
+ * Joins the next round: ctx->ready() is called when it has ended, never from
+ * inside.  ctx->der is the CRL then, or NULL; it takes over a reference to it.
+ * To leave before: ngx_http_cmp_crl_leave().
  */
 void ngx_http_cmp_crl_join(ngx_http_cmp_crl_t *crl,
     ngx_http_cmp_crl_ctx_t *ctx);
 void ngx_http_cmp_crl_leave(ngx_http_cmp_crl_ctx_t *ctx);
-
-/* ctx->der is the CRL to send, or NULL; takes over a reference to it */
-void ngx_http_cmp_crl_ready(ngx_http_cmp_crl_ctx_t *ctx);
 
 void ngx_http_cmp_crl_release(ngx_http_cmp_crl_der_t *der);
 

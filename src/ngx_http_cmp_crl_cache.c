@@ -14,6 +14,7 @@
 
 #define NGX_HTTP_CMP_CRL_ENTRIES      1000     /* more are for a thread */
 #define NGX_HTTP_CMP_CRL_THREAD_TIME  60000
+#define NGX_HTTP_CMP_CRL_WAIT         10
 
 
 static void ngx_http_cmp_crl_event_handler(ngx_event_t *ev);
@@ -99,6 +100,10 @@ ngx_http_cmp_crl_exit(ngx_http_cmp_main_conf_t *mcf)
 
         ngx_http_cmp_pg_detach(&crl->op);
 
+        if (crl->event.timer_set) {
+            ngx_del_timer(&crl->event);
+        }
+
         cmp_pool_destroy(crl->pool);
         crl->pool = NULL;
 
@@ -155,9 +160,24 @@ ngx_http_cmp_crl_event_handler(ngx_event_t *ev)
 static void
 ngx_http_cmp_crl_begin(ngx_http_cmp_crl_t *crl)
 {
+    ngx_http_cmp_pg_store_t  *store;
+
+    store = crl->main->store;
+
+    /* a worker that has just begun is still connecting */
+
+    if (crl->ca->registered == 0 && crl->ca->no_key == 0
+        && store->down == 0 && crl->waited < store->queue_timeout)
+    {
+        crl->waited += NGX_HTTP_CMP_CRL_WAIT;
+        ngx_add_timer(&crl->event, NGX_HTTP_CMP_CRL_WAIT);
+        return;
+    }
+
     ngx_queue_add(&crl->serving, &crl->waiting);
     ngx_queue_init(&crl->waiting);
 
+    crl->waited = 0;
     crl->tries = 0;
     crl->step = ngx_http_cmp_crl_current;
 
@@ -220,7 +240,7 @@ ngx_http_cmp_crl_end(ngx_http_cmp_crl_t *crl)
             ctx->der->refs++;
         }
 
-        ngx_http_cmp_crl_ready(ctx);
+        ctx->ready(ctx);
     }
 
     crl->busy = 0;

@@ -234,7 +234,8 @@ sub vec_bit {
 sub header_field {
     my ($der, $n) = @_;
     my ($header) = parts($der);
-    my ($field) = grep { $_->[0] == (0xa0 | $n) } @{decode($header->[1])};
+    my (undef, undef, undef, @fields) = @{decode($header->[1])};
+    my ($field) = grep { $_->[0] == (0xa0 | $n) } @fields;
 
     return $field ? decode($field->[1])->[0][1] : undef;
 }

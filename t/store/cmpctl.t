@@ -269,6 +269,88 @@ run_not('revoke again', 1, qr/the certificate is revoked/, 'certificate',
 run_not('of another CA', 1, qr/there is no CA "other"/, 'certificate',
         'revoke', '--ca', 'other', $second);
 
+# requests that wait, made by a hand-written commit
+
+sub wait_for_operator {
+    my ($n) = @_;
+
+    ($status, my $text) = sql(<<"END", server());
+SELECT cmp.commit(1, sha256('tx $n'), 0, 2, 0, 1, NULL, NULL, NULL, NULL, NULL,
+    '\\x01', '\\x02', 0, 7200000, sha256('request $n'), 'reply', 300000, NULL,
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+    ARRAY['ir'], ARRAY[3], ARRAY[-1], ARRAY[NULL::bytea], ARRAY['waits'],
+    'mac:device1', '192.0.2.7',
+    p_approval => 60000, p_message => 'message', r_req_id => ARRAY[0],
+    r_profile => ARRAY['device'], r_subject => ARRAY['CN=wait-$n'::bytea],
+    r_sans => ARRAY['DNS:a.example'::bytea],
+    r_key_hash => ARRAY[sha256('key $n')], r_target => ARRAY[NULL::bytea],
+    r_text => ARRAY['text'])
+END
+    is($status, 0, "request $n") or diag($text);
+
+    return value('SELECT max(id) FROM cmp.request');
+}
+
+sub requests {
+    run_ok("request list @_", 'request', 'list', '--json', @_);
+
+    return join ' ', map { $_->{id} } @{JSON::PP::decode_json($out)};
+}
+
+my @waits = map { wait_for_operator($_) } 1 .. 3;
+
+is(requests(), "$waits[2] $waits[1] $waits[0]", 'pending ones, latest first');
+is(requests('--ca', 'devices', '--subject', 'cn=wait-2', '--limit', 1),
+   $waits[1], 'by subject');
+is(requests('--state', 'approved'), '', 'none approved');
+run_not('a state that is none', 1, qr/"lost" is not a state: pending/,
+        'request', 'list', '--state', 'lost');
+
+run_ok('request show', 'request', 'show', '--json', $waits[0]);
+$c = JSON::PP::decode_json($out);
+is($c->{requester}, 'mac:device1', 'requester');
+is($c->{client}, '192.0.2.7', 'client');
+is($c->{type}, 'ir', 'type');
+is($c->{sans}, 'DNS:a.example', 'SANs');
+is($c->{key_hash}, value("SELECT encode(sha256('key 1'), 'hex')"), 'key');
+is($c->{state}, 'pending', 'state');
+run_ok('request show', 'request', 'show', $waits[0]);
+like($out, qr/subject\s*\| CN=wait-1/, 'for people');
+run_not('show an unknown one', 1, qr/there is no request 4711/, 'request',
+        'show', '4711');
+run_not('show what is no number', 2, qr/"x" is not the number of a request/,
+        'request', 'show', 'x');
+
+run_ok('approve', 'request', 'approve', $waits[0]);
+is(requests('--state', 'approved'), $waits[0], 'is approved');
+run_not('approve again', 1, qr/request \d+ is approved/, 'request', 'approve',
+        $waits[0]);
+run_not('reject after that', 1, qr/request \d+ is approved/, 'request',
+        'reject', $waits[0]);
+run_ok('reject', 'request', 'reject', '--reason', "it's not \"known\"",
+       $waits[1]);
+run_ok('request show', 'request', 'show', '--json', $waits[1]);
+$c = JSON::PP::decode_json($out);
+is($c->{state}, 'rejected', 'is rejected');
+is($c->{reason}, "it's not \"known\"", 'reason');
+ok($c->{decided_by}, 'by whom');
+run_not('a long reason', 1, qr/longer than 160 octets/, 'request', 'reject',
+        '--reason', 'x' x 161, $waits[2]);
+run_not('a reason of two lines', 1, qr/control characters/, 'request',
+        'reject', '--reason', "a\nb", $waits[2]);
+value("UPDATE cmp.request SET expires_at = now() WHERE id = $waits[2]");
+run_not('one that has expired', 1, qr/request \d+ is expired/, 'request',
+        'approve', $waits[2]);
+is(requests('--state', 'all'), "$waits[2] $waits[1] $waits[0]", 'all of them');
+is(requests('--state', 'expired'), $waits[2], 'expired ones');
+run_not('an unknown one', 1, qr/there is no request 4711/, 'request',
+        'approve', '4711');
+
+run_ok('audit list', 'audit', 'list', '--json', '--action', 'request reject');
+like(JSON::PP::decode_json($out)->[0]{text}, qr/^request \d+: it's not/,
+     'in the audit');
+
 # the audit
 
 run_ok('audit list', 'audit', 'list', '--json', '--serial', $first);

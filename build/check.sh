@@ -60,6 +60,10 @@ step "tests, sanitizers" t/run -b sanitize
 if [ "$kind" = long ]; then
     step "10 000 enrolments" $make bench
     step "10 000 enrolments, sanitizers" $make bench BUILD=sanitize
+    step "10 000 enrolments" t/bench/enrol-10000
+    step "enrolments, sanitizers" env BUILD=sanitize ENROL_REQUESTS=3000 \
+        t/bench/enrol-10000
+
     step "openssl of Debian 13" $make build-deps/openssl-3.5/openssl
     step "tests, client OpenSSL 3.5" env \
         TEST_CMP_OPENSSL="$PWD/build-deps/openssl-3.5/openssl" \

@@ -35,6 +35,7 @@
 #define LOAD_MAX_STEPS         2
 #define LOAD_SALT_LEN          16
 #define LOAD_SAMPLE            16      /* --verify=sample: one in so many */
+#define LOAD_MAX_PAUSES        16
 #define LOAD_TEXTS             8       /* errors that are shown */
 
 
@@ -109,7 +110,8 @@ typedef struct {
     double                 timeout;         /* s, of all */
     double                 request_timeout;
     long                   prepare;
-    long                   pause;           /* 0: none */
+    long                   pauses[LOAD_MAX_PAUSES];
+    int                    npauses;
     long                   max_errors;
     int                    verify;          /* load_verify_e */
     const char            *serials;         /* file; NULL: none */
@@ -217,9 +219,9 @@ typedef struct {
     int                    timer;
     uint64_t               begin;
     uint64_t               end;             /* of --timeout */
-    uint64_t               paused;          /* ns in the pause */
+    uint64_t               paused;          /* ns in pauses */
+    int                    resumed;         /* pauses that are over */
     unsigned               measured:1;      /* the last phase */
-    unsigned               resumed:1;       /* the pause is over */
     unsigned               stop:1;
     load_stat_t            stat;
 
@@ -256,6 +258,10 @@ void load_conf_parse(load_conf_t *conf, int argc, char **argv);
 void load_conf_free(load_conf_t *conf);
 const load_op_t *load_op(const char *name);
 X509_NAME *load_name(const char *text, long number);
+
+
+/* cmpload_url.c: address, host and path of the URL */
+void load_url_parse(load_conf_t *conf);
 
 
 /*

@@ -10,8 +10,6 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <netdb.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,14 +49,11 @@ static void load_conf_option(load_conf_t *conf, int option, const char *value,
     char **files);
 static void load_conf_requests(load_conf_t *conf);
 static void load_conf_check(load_conf_t *conf, char **files);
-static void load_conf_url(load_conf_t *conf);
-static void load_conf_address(load_conf_t *conf, const char *host,
-    const char *port);
-static int load_conf_is_loopback(const struct sockaddr_storage *addr);
 static int load_conf_verify(const char *value);
 static long load_conf_number(const char *name, const char *value, long min,
     long max);
 static double load_conf_seconds(const char *name, const char *value);
+static void load_conf_pause(load_conf_t *conf, const char *value);
 static char *load_conf_secret(const char *value);
 static STACK_OF(X509) *load_conf_certs(const char *file);
 static EVP_PKEY *load_conf_key(const char *file);
@@ -195,7 +190,8 @@ load_conf_help(void)
         "  --pause-after N     after N operations, waits for those under way,"
         " prints\n"
         "                      \"paused\", goes on at a line on standard"
-        " input\n"
+        " input; may\n"
+        "                      be repeated\n"
         "  --timeout S         of all, preparation included, default 600\n"
         "  --request-timeout S of connecting and of each answer, default 30\n"
         "  --max-errors N      ends after so many, default 100\n"
@@ -261,7 +257,7 @@ load_conf_parse(load_conf_t *conf, int argc, char **argv)
     load_conf_requests(conf);
 
     load_conf_check(conf, files);
-    load_conf_url(conf);
+    load_url_parse(conf);
 }
 
 
@@ -361,8 +357,7 @@ load_conf_option(load_conf_t *conf, int option, const char *value,
         break;
 
     case LOAD_OPT_PAUSE:
-        conf->pause = load_conf_number("pause-after", value, 1,
-                                       LOAD_MAX_REQUESTS);
+        load_conf_pause(conf, value);
         break;
 
     case LOAD_OPT_MAX_ERRORS:
@@ -465,7 +460,7 @@ load_conf_check(load_conf_t *conf, char **files)
         load_fatal("--ca is needed, unless --verify=none");
     }
 
-    if (conf->pause != 0 && conf->rate != 0) {
+    if (conf->npauses != 0 && conf->rate != 0) {
         load_fatal("--pause-after is for the closed loop");
     }
 }
@@ -525,6 +520,22 @@ load_conf_seconds(const char *name, const char *value)
     }
 
     return n;
+}
+
+
+static void
+load_conf_pause(load_conf_t *conf, const char *value)
+{
+    long  n, last;
+
+    last = (conf->npauses != 0) ? conf->pauses[conf->npauses - 1] : 0;
+    n = load_conf_number("pause-after", value, 1, LOAD_MAX_REQUESTS);
+
+    if (conf->npauses == LOAD_MAX_PAUSES || n <= last) {
+        load_fatal("too many pauses, or not in order");
+    }
+
+    conf->pauses[conf->npauses++] = n;
 }
 
 
@@ -621,113 +632,6 @@ load_conf_key(const char *file)
     }
 
     return key;
-}
-
-
-static void
-load_conf_url(load_conf_t *conf)
-{
-    char        *copy, *host, *port, *end;
-    const char  *authority, *path;
-
-    if (strncmp(conf->url, "http://", 7) != 0) {
-        load_fatal("the URL has to begin with http://");
-    }
-
-    authority = conf->url + 7;
-    path = strchr(authority, '/');
-
-    conf->path = strdup((path != NULL) ? path : "/");
-    conf->host = (path != NULL) ? strndup(authority, path - authority)
-                                : strdup(authority);
-    copy = (conf->host != NULL) ? strdup(conf->host) : NULL;
-
-    if (conf->path == NULL || copy == NULL) {
-        load_fatal("out of memory");
-    }
-
-    if (strpbrk(conf->url, " \t\r\n") != NULL) {
-        load_fatal("the URL has white space in it");
-    }
-
-    host = copy;
-    end = host;
-
-    if (*host == '[') {
-        host++;
-        end = strchr(host, ']');
-
-        if (end == NULL) {
-            load_fatal("no \"]\" in the URL");
-        }
-
-        *end++ = '\0';
-    }
-
-    port = strchr(end, ':');
-    if (port != NULL) {
-        *port++ = '\0';
-    }
-
-    load_conf_address(conf, host, (port != NULL) ? port : "80");
-
-    free(copy);
-}
-
-
-static void
-load_conf_address(load_conf_t *conf, const char *host, const char *port)
-{
-    int               rc;
-    struct addrinfo   hints, *res;
-
-    memset(&hints, 0, sizeof(struct addrinfo));
-    hints.ai_socktype = SOCK_STREAM;
-    hints.ai_flags = AI_NUMERICSERV;
-
-    if (strcmp(host, "localhost") == 0) {
-        host = "127.0.0.1";
-    }
-
-    if (conf->remote == 0) {
-        hints.ai_flags |= AI_NUMERICHOST;
-    }
-
-    rc = getaddrinfo(host, port, &hints, &res);
-
-    if (rc != 0) {
-        load_fatal("\"%s\": %s%s", host, gai_strerror(rc),
-                   (conf->remote == 0) ? " (a name needs --remote)" : "");
-    }
-
-    memcpy(&conf->addr, res->ai_addr, res->ai_addrlen);
-    conf->addr_len = res->ai_addrlen;
-    freeaddrinfo(res);
-
-    if (conf->remote == 0 && load_conf_is_loopback(&conf->addr) == 0) {
-        load_fatal("\"%s\" is another machine: load on it needs --remote",
-                   host);
-    }
-}
-
-
-static int
-load_conf_is_loopback(const struct sockaddr_storage *addr)
-{
-    const struct sockaddr_in   *sin;
-    const struct sockaddr_in6  *sin6;
-
-    if (addr->ss_family == AF_INET) {
-        sin = (const struct sockaddr_in *) addr;
-        return (ntohl(sin->sin_addr.s_addr) >> 24) == 127;
-    }
-
-    if (addr->ss_family == AF_INET6) {
-        sin6 = (const struct sockaddr_in6 *) addr;
-        return IN6_IS_ADDR_LOOPBACK(&sin6->sin6_addr) != 0;
-    }
-
-    return 0;
 }
 
 

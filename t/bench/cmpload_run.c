@@ -309,7 +309,9 @@ load_may_start(load_t *load, uint64_t now)
         return 0;
     }
 
-    if (conf->pause != 0 && load->resumed == 0 && load->next >= conf->pause) {
+    if (load->resumed < conf->npauses
+        && load->next >= conf->pauses[load->resumed])
+    {
         return 0;
     }
 
@@ -382,8 +384,8 @@ load_pause(load_t *load)
         load_conn_refresh(load->idle[i]);
     }
 
-    load->resumed = 1;
-    load->paused = load_now() - begin;
+    load->resumed++;
+    load->paused += load_now() - begin;
 }
 
 

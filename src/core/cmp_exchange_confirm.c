@@ -436,10 +436,11 @@ cmp_confirm_digest(const cmp_exchange_t *ex, X509 *x509,
 
     *md = EVP_get_digestbynid(nid);
 
-    /* the client may choose a hash, not a weak one */
+    /* the client may choose a hash, not a weak one; SHAKE has any size */
 
     if (*md != NULL
         && asked != NID_undef
+        && (EVP_MD_get_flags(*md) & EVP_MD_FLAG_XOF) == 0
         && EVP_MD_get_size(*md) < CMP_SHA256_LEN)
     {
         *md = NULL;

@@ -153,7 +153,8 @@
     XX(VALIDITY, BAD_CERT_TEMPLATE,                                           \
        "the validity does not fit the certificate profile")                   \
     XX(NO_KEY, BAD_CERT_TEMPLATE,                                             \
-       "the certificate template has no public key")                          \
+       "the certificate template has no public key, and keys are not made "   \
+       "here")                                                                \
     XX(KEY, BAD_CERT_TEMPLATE, "the public key is not acceptable")            \
     XX(KEY_ALG, BAD_CERT_TEMPLATE,                                            \
        "the certificate profile does not allow this kind of key")             \

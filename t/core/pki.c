@@ -231,7 +231,7 @@ pki_md(EVP_PKEY *key)
 {
     switch (EVP_PKEY_get_base_id(key)) {
 
-    case -1: /* known to providers alone: ML-DSA, SLH-DSA */
+    case NID_undef: /* known to providers alone: ML-DSA, SLH-DSA */
     case EVP_PKEY_ED25519:
     case EVP_PKEY_ED448:
         return NULL;
@@ -428,8 +428,9 @@ pki_random(void *data, unsigned char *buf, size_t len)
         in[0] = random->seed;
         in[1] = random->counter++;
 
-        pki_check(EVP_Digest(in, sizeof(in), out, NULL, EVP_sha256(), NULL)
-                  == 1);
+        if (EVP_Digest(in, sizeof(in), out, NULL, EVP_sha256(), NULL) != 1) {
+            return -1;
+        }
 
         n = (len < sizeof(out)) ? len : sizeof(out);
         memcpy(buf, out, n);

@@ -313,10 +313,16 @@ test_ed25519(void **state)
 }
 
 
+/* OpenSSL 3.4 made SHAKE256 without a length an error, its client trips */
+
 static void
 test_ed448(void **state)
 {
     (void) state;
+
+    if (OPENSSL_version_major() == 3 && OPENSSL_version_minor() >= 4) {
+        skip();
+    }
 
     test_life(PKI_ED448, PKI_P256);
 }
@@ -464,8 +470,13 @@ test_pop(void **state)
                                              OSSL_CRMF_POPO_NONE),
                      1);
     assert_null(OSSL_CMP_exec_certreq(t.ctx, OSSL_CMP_IR, NULL));
+
+    /* from 3.5 on that asks for a key made by the CA */
+
     assert_int_equal(OSSL_CMP_CTX_get_failInfoCode(t.ctx),
-                     1 << CMP_FAIL_BAD_POP);
+                     (OPENSSL_version_minor() >= 5)
+                     ? 1 << CMP_FAIL_BAD_CERT_TEMPLATE
+                     : 1 << CMP_FAIL_BAD_POP);
     assert_int_equal(f->h->store->certs.n, 0);
 
     test_end(&t);

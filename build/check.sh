@@ -69,6 +69,8 @@ if [ "$kind" = long ]; then
         TEST_CMP_OPENSSL="$PWD/build-deps/openssl-3.5/openssl" \
         t/run -b sanitize
 
+    step "Debian 13" $make check-trixie
+
     for f in t/interop/*.t; do
         if [ -e "$f" ]; then
             step "$f" t/run -b release "$f"

@@ -6,6 +6,9 @@ check: ## all tests: what a change has to pass
 check-long: ## the tests that take longer: valgrind, fuzzing, load
 	@build/check.sh long
 
+check-trixie: ## all tests on Debian 13, in a system of its own (root)
+	@JOBS=$(JOBS) build/trixie.sh
+
 fuzz: ## runs the fuzz drivers, FUZZ_SECONDS each (default 60)
 	@build/fuzz.sh
 

@@ -44,6 +44,7 @@ sub make_file {
     my ($name, $text, $mode) = @_;
     my $file = CMPTest::tmp($name);
 
+    unlink $file;
     open my $fh, '>', $file or die "$file: $!";
     print $fh $text;
     close $fh;

@@ -440,6 +440,7 @@ my %values = (
     unavailable_status => '200 503',
     mac_sha1 => 'on off',
     unprotected_genm => 'on off',
+    genm_approval => 'manual off',
     extra_certs_root => 'on off',
 );
 
@@ -462,7 +463,9 @@ _EOC_
 
 === times
 --- test
-for my $name (qw(time_window transaction_memory confirm_timeout)) {
+for my $name (qw(time_window transaction_memory confirm_timeout
+                 approval_timeout check_after))
+{
     refused('ca', <<"_EOC_");
 $name;                     => invalid number of arguments in "$name" directive
 $name 1h 1h;               => invalid number of arguments in "$name" directive

@@ -353,6 +353,23 @@ _EOC_
 
 
 
+=== approval
+--- test
+for my $name (qw(approval revocation_approval)) {
+    refused('profile', <<"_EOC_");
+$name;                                 => invalid number of arguments
+$name on;                              => invalid value "on"
+$name manual; $name off;               => "$name" directive is duplicate
+_EOC_
+
+    accepted('profile', <<"_EOC_");
+$name manual;
+$name off;
+_EOC_
+}
+
+
+
 === key_reuse
 --- test
 refused('profile', <<'_EOC_');

@@ -18,6 +18,7 @@ static void ngx_http_cmp_run(ngx_http_cmp_ctx_t *ctx);
 static void ngx_http_cmp_write_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_cmp_ready_step(ngx_http_cmp_ctx_t *ctx);
 static ngx_int_t ngx_http_cmp_parse_step(ngx_http_cmp_ctx_t *ctx);
+static ngx_int_t ngx_http_cmp_refresh_step(ngx_http_cmp_ctx_t *ctx);
 static ngx_int_t ngx_http_cmp_loaded_step(ngx_http_cmp_ctx_t *ctx);
 static void ngx_http_cmp_wait(ngx_http_cmp_ctx_t *ctx, ngx_msec_t delay);
 static void ngx_http_cmp_delay_handler(ngx_event_t *ev);
@@ -176,7 +177,7 @@ ngx_http_cmp_parse_step(ngx_http_cmp_ctx_t *ctx)
     switch (ctx->next) {
 
     case CMP_EXCHANGE_LOAD:
-        ctx->step = ngx_http_cmp_load_step;
+        ctx->step = ngx_http_cmp_refresh_step;
         return NGX_OK;
 
     case CMP_EXCHANGE_DECIDE:
@@ -192,6 +193,41 @@ ngx_http_cmp_parse_step(ngx_http_cmp_ctx_t *ctx)
     default:
         return ngx_http_cmp_failed(ctx);
     }
+}
+
+
+static ngx_int_t
+ngx_http_cmp_refresh_step(ngx_http_cmp_ctx_t *ctx)
+{
+    size_t      i;
+    ngx_int_t   rc;
+    ngx_uint_t  wanted;
+
+    wanted = 0;
+
+    for (i = 0; i < cmp_exchange_nloads(ctx->exchange); i++) {
+
+        if ((cmp_exchange_load(ctx->exchange, i)->want
+             & (CMP_WANT_CRL|CMP_WANT_WAITING))
+            == CMP_WANT_CRL)
+        {
+            wanted = 1;
+        }
+    }
+
+    ctx->step = ngx_http_cmp_load_step;
+
+    if (wanted == 0 || ctx->ca->registered == 0 || ctx->ca->no_key) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_cmp_watch(ctx) != NGX_OK) {
+        return ngx_http_cmp_failed(ctx);
+    }
+
+    rc = ngx_http_cmp_crl_refresh(ctx);
+
+    return rc == NGX_ERROR ? ngx_http_cmp_failed(ctx) : rc;
 }
 
 

@@ -95,6 +95,15 @@ ngx_int_t ngx_http_cmp_unavailable_step(ngx_http_cmp_ctx_t *ctx);
 ngx_int_t ngx_http_cmp_reply_step(ngx_http_cmp_ctx_t *ctx);
 
 
+/* --- ngx_http_cmp_crl.c --- */
+
+/*
+ * Has the CRL in the store made anew if it is stale, for a message that asks
+ * for it.  NGX_OK, NGX_AGAIN, NGX_ERROR.
+ */
+ngx_int_t ngx_http_cmp_crl_refresh(ngx_http_cmp_ctx_t *ctx);
+
+
 /* --- ngx_http_cmp_store.c --- */
 
 ngx_int_t ngx_http_cmp_store_load(ngx_http_cmp_ctx_t *ctx);

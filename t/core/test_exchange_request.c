@@ -455,6 +455,37 @@ test_keys(void **state)
 }
 
 
+/* a key of this kind, made by the CA: RFC 9810, 5.3.4 */
+
+static void
+test_central_key(void **state)
+{
+    fixture_t          *f;
+    X509_PUBKEY        *key;
+    cmp_pki_message_t  *msg;
+
+    f = *state;
+
+    key = X509_PUBKEY_new();
+    assert_non_null(key);
+    assert_int_equal(X509_PUBKEY_set0_param(
+                         key, OBJ_nid2obj(NID_X9_62_id_ecPublicKey),
+                         V_ASN1_OBJECT, OBJ_nid2obj(NID_X9_62_prime256v1),
+                         NULL, 0),
+                     1);
+
+    msg = fixture_ir(f);
+    X509_PUBKEY_free(test_template(msg)->public_key);
+    test_template(msg)->public_key = key;
+
+    fixture_send(f, msg);
+    fixture_refused(f, CMP_BODY_IP, CMP_FAIL_BAD_CERT_TEMPLATE,
+                    FIXTURE_AUDITED);
+    assert_string_equal(f->a->text, "the certificate template has no public "
+                        "key, and keys are not made here");
+}
+
+
 /* a point that is not on its curve */
 
 static void
@@ -734,6 +765,7 @@ main(void)
         fixture_test(test_extensions),
         fixture_test(test_ca_certificate),
         fixture_test(test_keys),
+        fixture_test(test_central_key),
         fixture_test(test_bad_point),
         fixture_test(test_pop),
         fixture_test(test_pop_other_key),

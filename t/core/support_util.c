@@ -166,11 +166,11 @@ support_root_create(fixture_t *f, support_root_t *root)
 
     record = &root->record;
     record->new_with_new = support_der(f, ASN1_ITEM_rptr(X509),
-                                    root->new_with_new);
+                                       root->new_with_new);
     record->new_with_old = support_der(f, ASN1_ITEM_rptr(X509),
-                                    root->new_with_old);
+                                       root->new_with_old);
     record->old_with_new = support_der(f, ASN1_ITEM_rptr(X509),
-                                    root->old_with_new);
+                                       root->old_with_new);
 
     f->h->store->rollover = record;
 }

@@ -13,7 +13,7 @@ static cmp_cert_req_template_content_t *
 test_template_value(fixture_t *f)
 {
     return support_value(f, &cmp_oid_it_cert_req_template,
-                      ASN1_ITEM_rptr(cmp_cert_req_template_content_t));
+                         ASN1_ITEM_rptr(cmp_cert_req_template_content_t));
 }
 
 
@@ -233,7 +233,7 @@ test_key_types(void **state)
 
     support_ask(f, &cmp_oid_it_sign_key_pair_types, NULL);
     algs = support_value(f, &cmp_oid_it_sign_key_pair_types,
-                      ASN1_ITEM_rptr(cmp_algorithms_t));
+                         ASN1_ITEM_rptr(cmp_algorithms_t));
 
     /* P-256, P-384, Ed25519, Ed448, RSA, each one once */
 
@@ -257,7 +257,7 @@ test_key_types(void **state)
 
     support_ask(f, &cmp_oid_it_enc_key_pair_types, NULL);
     algs = support_value(f, &cmp_oid_it_enc_key_pair_types,
-                      ASN1_ITEM_rptr(cmp_algorithms_t));
+                         ASN1_ITEM_rptr(cmp_algorithms_t));
     assert_int_equal(sk_X509_ALGOR_num(algs), 2);
     sk_X509_ALGOR_pop_free(algs, X509_ALGOR_free);
 
@@ -291,9 +291,9 @@ test_key_params(void **state)
     f = *state;
 
     support_ask(f, &cmp_oid_it_key_pair_param_req,
-             test_object(NID_X9_62_id_ecPublicKey));
+                test_object(NID_X9_62_id_ecPublicKey));
     alg = support_value(f, &cmp_oid_it_key_pair_param_rep,
-                     ASN1_ITEM_rptr(X509_ALGOR));
+                        ASN1_ITEM_rptr(X509_ALGOR));
     assert_int_equal(OBJ_obj2nid(alg->algorithm), NID_X9_62_id_ecPublicKey);
     assert_int_equal(alg->parameter->type, V_ASN1_OBJECT);
     assert_int_equal(OBJ_obj2nid(alg->parameter->value.object),
@@ -302,7 +302,7 @@ test_key_params(void **state)
 
     support_ask(f, &cmp_oid_it_key_pair_param_req, test_object(NID_ED25519));
     alg = support_value(f, &cmp_oid_it_key_pair_param_rep,
-                     ASN1_ITEM_rptr(X509_ALGOR));
+                        ASN1_ITEM_rptr(X509_ALGOR));
     assert_null(alg->parameter);
     X509_ALGOR_free(alg);
 
@@ -326,7 +326,7 @@ test_encryption(void **state)
 
     support_ask(f, &cmp_oid_it_preferred_symm_alg, NULL);
     alg = support_value(f, &cmp_oid_it_preferred_symm_alg,
-                     ASN1_ITEM_rptr(X509_ALGOR));
+                        ASN1_ITEM_rptr(X509_ALGOR));
     assert_int_equal(OBJ_obj2nid(alg->algorithm), NID_aes_256_cbc);
     X509_ALGOR_free(alg);
 
@@ -359,7 +359,7 @@ test_ask_tags(fixture_t *f, const char *first, const char *second)
     }
 
     support_ask(f, &cmp_oid_it_supp_lang_tags,
-             support_sequence(ASN1_ITEM_rptr(cmp_pki_free_text_t), list));
+                support_sequence(ASN1_ITEM_rptr(cmp_pki_free_text_t), list));
     cmp_asn1_free(cmp_pki_free_text_t, list);
 }
 
@@ -396,7 +396,7 @@ test_languages(void **state)
         }
 
         list = support_value(f, &cmp_oid_it_supp_lang_tags,
-                          ASN1_ITEM_rptr(cmp_pki_free_text_t));
+                             ASN1_ITEM_rptr(cmp_pki_free_text_t));
         assert_int_equal(sk_ASN1_UTF8STRING_num(list), 1);
         tag = sk_ASN1_UTF8STRING_value(list, 0);
         assert_int_equal(ASN1_STRING_length(tag), strlen(tags[i].chosen));
@@ -432,7 +432,7 @@ test_several(void **state)
     assert_null(support_info(f, &cmp_oid_it_root_ca_key_update));
 
     oids = support_value(f, &cmp_oid_it_unsupported_oids,
-                      ASN1_ITEM_rptr(cmp_unsupported_oids_t));
+                         ASN1_ITEM_rptr(cmp_unsupported_oids_t));
     assert_int_equal(sk_ASN1_OBJECT_num(oids), 1);
     assert_true(cmp_oid_equal(sk_ASN1_OBJECT_value(oids, 0),
                               &cmp_oid_it_rev_passphrase));
@@ -454,7 +454,7 @@ test_several(void **state)
 static void
 test_empty(void **state)
 {
-    fixture_t    *f;
+    fixture_t       *f;
     support_root_t   root;
 
     f = *state;
@@ -555,7 +555,7 @@ test_labels(void **state)
                 list = sk_cmp_crl_status_t_new_null();
                 support_status(list, NULL, f->h->issuer.cert, 0);
                 value = support_sequence(ASN1_ITEM_rptr(cmp_crl_status_list_t),
-                                      list);
+                                         list);
                 cmp_asn1_free(cmp_crl_status_list_t, list);
             }
 

@@ -13,8 +13,8 @@ static void
 test_ask_root(fixture_t *f, X509 *cert)
 {
     support_ask(f, &cmp_oid_it_root_ca_cert,
-             (cert != NULL) ? support_sequence(ASN1_ITEM_rptr(X509), cert)
-                            : NULL);
+                (cert != NULL) ? support_sequence(ASN1_ITEM_rptr(X509), cert)
+                               : NULL);
 }
 
 
@@ -23,7 +23,7 @@ test_root(void **state)
 {
     int                                i;
     fixture_t                         *f;
-    support_root_t                        root;
+    support_root_t                     root;
     cmp_root_ca_key_update_content_t  *update;
 
     f = *state;
@@ -41,7 +41,7 @@ test_root(void **state)
         test_ask_root(f, i == 0 ? f->h->root.cert : NULL);
 
         update = support_value(f, &cmp_oid_it_root_ca_key_update,
-                     ASN1_ITEM_rptr(cmp_root_ca_key_update_content_t));
+                        ASN1_ITEM_rptr(cmp_root_ca_key_update_content_t));
         assert_int_equal(X509_cmp(update->new_with_new, root.new_with_new), 0);
         assert_int_equal(X509_cmp(update->new_with_old, root.new_with_old), 0);
         assert_int_equal(X509_cmp(update->old_with_new, root.old_with_new), 0);
@@ -54,7 +54,7 @@ test_root(void **state)
     root.record.old_with_new.len = 0;
     test_ask_root(f, f->h->root.cert);
     update = support_value(f, &cmp_oid_it_root_ca_key_update,
-                        ASN1_ITEM_rptr(cmp_root_ca_key_update_content_t));
+                           ASN1_ITEM_rptr(cmp_root_ca_key_update_content_t));
     assert_null(update->new_with_old);
     assert_null(update->old_with_new);
     cmp_asn1_free(cmp_root_ca_key_update_content_t, update);
@@ -68,8 +68,8 @@ test_root(void **state)
 static void
 test_root_named(void **state)
 {
-    X509         *saved;
-    fixture_t    *f;
+    X509            *saved;
+    fixture_t       *f;
     support_root_t   root;
 
     f = *state;
@@ -108,7 +108,7 @@ test_root_wrong(void **state)
     f = *state;
 
     support_ask(f, &cmp_oid_it_root_ca_cert,
-             client_value(V_ASN1_UTF8STRING, "root"));
+                client_value(V_ASN1_UTF8STRING, "root"));
     fixture_refused(f, CMP_BODY_ERROR, CMP_FAIL_BAD_REQUEST, FIXTURE_AUDITED);
 
     support_ask(f, &cmp_oid_it_root_ca_cert, client_profile("root"));
@@ -120,7 +120,7 @@ static void
 test_ask_crls(fixture_t *f, cmp_crl_status_list_t *list)
 {
     support_ask(f, &cmp_oid_it_crl_status_list,
-             support_sequence(ASN1_ITEM_rptr(cmp_crl_status_list_t), list));
+                support_sequence(ASN1_ITEM_rptr(cmp_crl_status_list_t), list));
     cmp_asn1_free(cmp_crl_status_list_t, list);
 }
 

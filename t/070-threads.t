@@ -1,0 +1,145 @@
+# Copyright (C) ngx_http_cmp_module contributors
+#
+# Signatures by RSA keys are made in threads, so that other requests of the
+# worker go on.
+
+use lib 't/lib';
+use CMPTest;
+
+credential(reference => 'device1', secret => 'insecure');
+
+sub rsa_ca {
+    my $dir = tmp('rsa');
+
+    if (!-e "$dir/ca.pem") {
+        my ($status, $out) = execute('t/lib/mkpki', $dir, 'rsa:3072');
+        is($status, 0, 'PKI') or diag($out);
+    }
+
+    return $dir;
+}
+
+sub http_config {
+    my $dir = rsa_ca();
+
+    return default_http_config(certificate => "$dir/ca-chain.pem",
+        key => "$dir/ca.key", response => "$dir/response.pem",
+        response_key => "$dir/response.key", trusted => '',
+        ca => join('', @_));
+}
+
+# newkey() counts, and children would all count the same
+
+sub key_for {
+    my $file = tmp("$_[0].key");
+
+    execute('openssl', 'genpkey', '-algorithm', 'EC', '-pkeyopt',
+            'ec_paramgen_curve:P-256', '-out', $file);
+
+    return $file;
+}
+
+sub enrol {
+    my ($name, @more) = @_;
+    my $dir = rsa_ca();
+
+    return client('ir', '-ref', 'device1', '-secret', 'pass:insecure',
+        '-subject', "/CN=$name", '-newkey', key_for($name), '-certout',
+        tmp("$name.pem"), '-trusted', "$dir/root.pem", '-untrusted',
+        "$dir/ca.pem", @more);
+}
+
+# several at once; how many were successful
+
+sub enrol_many {
+    my ($name, $n) = @_;
+
+    my @pids = map {
+        my $pid = fork();
+        POSIX::_exit((enrol("$name-$n-$_"))[0]) if $pid == 0;
+        $pid;
+    } 1 .. $n;
+
+    my $good = 0;
+
+    for my $pid (@pids) {
+        waitpid $pid, 0;
+        $good++ if $? == 0;
+    }
+
+    return $good;
+}
+
+our $threads = sub {
+    return scalar(() = glob('/proc/' . nginx_pid() . '/task/*'));
+};
+
+run_tests();
+
+__DATA__
+
+=== an RSA CA: in the pool that is made for it
+--- http_config eval: main::http_config()
+--- test
+is(main::enrol_many('auto', 4), 4, 'all enrolled');
+cmp_ok($main::threads->(), '>', 1, 'there are threads');
+
+
+
+=== in a pool of the configuration
+--- main_config
+thread_pool slow threads=2;
+--- http_config eval: main::http_config('thread_pool slow;')
+--- test
+is(main::enrol_many('slow', 4), 4, 'all enrolled');
+
+
+
+=== in the worker, where so configured
+--- http_config eval: main::http_config('thread_pool off;')
+--- test
+is(main::enrol_many('off', 2), 2, 'all enrolled');
+
+
+
+=== more requests than may wait are told to come again
+--- main_config
+thread_pool one threads=1;
+--- http_config eval: main::http_config('thread_pool one queue=1;')
+--- test
+# all at once on connections of their own
+
+my ($status, $out) = main::enrol('seed', '-reqout', tmp('seed.der'));
+is($status, 0, 'enrolled') or diag($out);
+
+my $good = main::enrol_many('queue', 6);
+cmp_ok($good, '>=', 1, "$good of 6 were served");
+is(sql(q{SELECT count(*) FROM cmp.certificate
+         WHERE subject LIKE 'CN=queue-%' AND state = 1}), $good,
+   'and no other certificate is valid');
+
+
+
+=== signed requests, refusals and the CRL go the same way
+--- http_config eval: main::http_config()
+--- test
+my $dir = main::rsa_ca();
+my ($status, $out) = main::enrol('signed');
+is($status, 0, 'ir') or diag($out);
+
+my $key = newkey('P-256');
+($status, $out) = client('ir', '-ref', 'device1', '-secret', 'pass:insecure',
+    '-subject', '/CN=signer', '-newkey', $key, '-certout', tmp('signer.pem'),
+    '-trusted', "$dir/root.pem", '-untrusted', "$dir/ca.pem");
+is($status, 0, 'ir') or diag($out);
+
+($status, $out) = client('rr', '-cert', tmp('signer.pem'), '-key', $key,
+    '-oldcert', tmp('signer.pem'), '-revreason', 4, '-trusted',
+    "$dir/root.pem", '-untrusted', "$dir/ca.pem");
+is($status, 0, 'rr') or diag($out);
+
+is(http('GET', '/crl/devices.crl', '')->{status}, 200, 'CRL');
+
+($status, $out) = main::enrol('wrong', '-secret', 'pass:wrong');
+is($status, 1, 'a wrong secret');
+like($out, qr/badMessageCheck/, 'badMessageCheck, signed') or diag($out);

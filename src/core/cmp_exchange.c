@@ -7,6 +7,8 @@
 #include <cmp_exchange_local.h>
 
 
+static cmp_exchange_e cmp_exchange_read(cmp_exchange_t *ex,
+    const unsigned char *data, size_t len);
 static int cmp_exchange_check_message(cmp_exchange_t *ex,
     cmp_refusal_t *refusal);
 static int cmp_exchange_check_label(cmp_exchange_t *ex,
@@ -115,6 +117,21 @@ cmp_exchange_destroy(cmp_exchange_t *ex)
 
 cmp_exchange_e
 cmp_exchange_parse(cmp_exchange_t *ex, const unsigned char *data, size_t len)
+{
+    cmp_exchange_e  rc;
+
+    rc = cmp_exchange_read(ex, data, len);
+
+    if (rc == CMP_EXCHANGE_ERROR) {
+        cmp_crypto_error(NULL, 0);
+    }
+
+    return rc;
+}
+
+
+static cmp_exchange_e
+cmp_exchange_read(cmp_exchange_t *ex, const unsigned char *data, size_t len)
 {
     int  rc;
 
@@ -296,12 +313,15 @@ cmp_exchange_decide(cmp_exchange_t *ex, const cmp_records_t *records)
     cmp_refusal_t  refusal;
 
     if (cmp_exchange_begin(ex, records) != CMP_OK) {
+        cmp_crypto_error(NULL, 0);
         return CMP_EXCHANGE_ERROR;
     }
 
     if (ex->refusal.code != CMP_REFUSE_NONE || records == NULL) {
-        return cmp_exchange_refuse(ex, &ex->refusal) == CMP_OK
-               ? CMP_EXCHANGE_REPLY : CMP_EXCHANGE_ERROR;
+        rc = cmp_exchange_refuse(ex, &ex->refusal);
+        cmp_crypto_error(NULL, 0);
+
+        return rc == CMP_OK ? CMP_EXCHANGE_REPLY : CMP_EXCHANGE_ERROR;
     }
 
     if (records->reply.len != 0) {
@@ -722,6 +742,7 @@ cmp_exchange_unavailable(cmp_exchange_t *ex)
     }
 
     if (ex->work == NULL && cmp_exchange_begin(ex, NULL) != CMP_OK) {
+        cmp_crypto_error(NULL, 0);
         return CMP_EXCHANGE_ERROR;
     }
 
@@ -737,6 +758,7 @@ cmp_exchange_unavailable(cmp_exchange_t *ex)
         || cmp_reply_error(ex, &refusal) != CMP_OK
         || cmp_reply_finish(ex) != CMP_OK)
     {
+        cmp_crypto_error(NULL, 0);
         return CMP_EXCHANGE_ERROR;
     }
 

@@ -37,6 +37,7 @@ static void load_json_times(const char *name, load_times_t *times,
 static void load_json_string(const char *name, const char *value,
     const char *end);
 static const char *load_step_name(const load_t *load, int step);
+static const char *load_protection_name(const load_conf_t *conf);
 static const char *load_verify_name(const load_t *load);
 static double load_throughput(const load_t *load);
 
@@ -276,7 +277,7 @@ load_text(load_t *load)
     stat = &load->stat;
 
     printf("operation      %s, %s protection, %s keys\n", conf->op->name,
-           (conf->secret != NULL) ? "MAC" : "signature", conf->key);
+           load_protection_name(conf), conf->key);
 
     if (conf->rate != 0) {
         printf("load           %.1f/s due, %ld connections\n", conf->rate,
@@ -352,8 +353,7 @@ load_json(load_t *load)
 
     printf("{\n");
     load_json_string("operation", conf->op->name, ",");
-    load_json_string("protection", (conf->secret != NULL) ? "mac"
-                                                          : "signature", ",");
+    load_json_string("protection", load_protection_name(conf), ",");
     load_json_string("key", conf->key, ",");
     load_json_string("verify", load_verify_name(load), ",");
     printf("  \"connections\": %ld,\n", conf->connections);
@@ -449,6 +449,16 @@ static const char *
 load_step_name(const load_t *load, int step)
 {
     return (step == 0) ? cmp_body_name(load->conf->op->type) : "certConf";
+}
+
+
+/* kur and rr are signed, however the enrolment before was protected */
+
+static const char *
+load_protection_name(const load_conf_t *conf)
+{
+    return (conf->secret != NULL && conf->op->enrolled == 0) ? "MAC"
+                                                             : "signature";
 }
 
 

@@ -427,6 +427,5 @@ like($out, qr/badCertTemplate/, 'badCertTemplate') or diag($out);
 === genm is answered where it can be
 --- cmp
 genm -ref device1 -secret pass:insecure -infotype signKeyPairTypes
---- cmp_exit: 1
 --- cmp_out
-badRequest
+genp contains ITAV of type: id-it-signKeyPairTypes

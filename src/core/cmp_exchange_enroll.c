@@ -310,7 +310,7 @@ cmp_enroll_response(cmp_exchange_t *ex, cmp_request_t *req,
     {
         ex->info.status = req->status;
         ex->info.fail_info = fail_info;
-        ex->info.text = text;
+        ex->info.text = (fail_info != -1) ? text : NULL;
 
         if (req->refusal.log[0] != '\0') {
             ex->info.log = req->refusal.log;

@@ -114,7 +114,7 @@ for my $kind (qw(ml-dsa-44 ml-dsa-65 ml-dsa-87 slh-dsa-sha2-128s
 --- sql
 SELECT state, count(*) FROM cmp.certificate GROUP BY state ORDER BY state
 --- sql_out
-2|6
+1|6
 3|6
 
 

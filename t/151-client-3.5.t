@@ -8,6 +8,8 @@ use lib 't/lib';
 use CMPTest;
 
 credential(reference => 'device1', secret => 'insecure');
+credential(reference => 'both', secret => 'insecure',
+           'profile=device' => undef, 'profile=server' => undef);
 
 our $profiles = default_http_config(
     profile => "}\ncmp_profile server {\n    validity 10d;\n"
@@ -29,7 +31,7 @@ __DATA__
 === certProfile chooses the profile
 --- http_config eval: $main::profiles
 --- cmp
-ir -ref device1 -secret pass:insecure -subject /CN=by-profile
+ir -ref both -secret pass:insecure -subject /CN=by-profile
    -newkey %%NEWKEY%% -certout %%TMP%%/profile.pem -profile server
 --- test
 my ($status, $out) = execute('openssl', 'x509', '-in', tmp('profile.pem'),
@@ -68,7 +70,7 @@ SELECT count(*) FROM cmp.certificate WHERE subject = 'CN=central'
 
 === Ed25519 and Ed448: requests, their protection, kur and rr
 --- http_config eval
-main::default_http_config(keys => 'ed25519 ed448')
+main::default_http_config(keys => 'ed25519 ed448 ec:P-256')
 --- test
 for my $kind (qw(ed25519 ed448)) {
     my $key = newkey($kind);

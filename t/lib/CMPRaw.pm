@@ -25,6 +25,9 @@ package CMPRaw;
 #                   content of the field with the tag [N] of the header
 #     der(TAG, CONTENT...)
 #                   encodes
+#     iterations(MESSAGE, N, SECRET)
+#                   the message with a PasswordBasedMac of N iterations; the
+#                   right one when the secret is given
 #     cmp_ok_answer(RESPONSE, BODY, NAME)
 #                   tests: status 200, the headers that every answer has, and
 #                   the number of the PKIBody
@@ -33,11 +36,12 @@ use strict;
 use warnings;
 
 use CMPTest ();
+use Digest::SHA ();
 use Exporter qw(import);
 use Test::More ();
 
 our @EXPORT = qw(message post request chunked responses body status
-                 header_field der cmp_ok_answer);
+                 header_field der iterations cmp_ok_answer);
 
 my $messages = 0;
 
@@ -238,6 +242,40 @@ sub header_field {
     my ($field) = grep { $_->[0] == (0xa0 | $n) } @fields;
 
     return $field ? decode($field->[1])->[0][1] : undef;
+}
+
+
+# owf SHA-256 with HMAC-SHA-1, which is what `openssl cmp` takes
+
+sub iterations {
+    my ($message, $n, $secret) = @_;
+    my ($header, $body, @rest) = @{decode(decode($message)->[0][1])};
+    my @fields = @{decode($header->[1])};
+    my ($alg) = grep { $_->[0] == 0xa1 } @fields;
+    my ($oid, $parameters) = @{decode(decode($alg->[1])->[0][1])};
+    my @parameters = @{decode($parameters->[1])};
+    my $salt = $parameters[0][1];
+
+    my $number = pack 'N', $n;
+
+    $number =~ s/^\0+(?=[\0-\x7f])//;
+    $parameters[2] = [2, $number];
+    $alg->[1] = der(0x30, der(@$oid), der(0x30, map { der(@$_) } @parameters));
+
+    my $parts = der(0x30, map { der(@$_) } @fields) . der(@$body);
+
+    if (defined $secret) {
+        my $key = "$secret$salt";
+
+        $key = Digest::SHA::sha256($key) for 1 .. $n;
+
+        my $mac = Digest::SHA::hmac_sha1(der(0x30, $parts), $key);
+
+        @rest = ([0xa0, der(3, "\0$mac")],
+                 grep { $_->[0] != 0xa0 } @rest);
+    }
+
+    return der(0x30, $parts, map { der(@$_) } @rest);
 }
 
 

@@ -296,6 +296,75 @@ test_names(void **state)
 
 
 static void
+test_wanted(void **state)
+{
+    store_t  *s = *state;
+
+    store_reset(s);
+    store_sql(s->admin, "SELECT cmp.rollover_set('test', 'new', 'nwo', NULL,"
+              " 'old')");
+    store_sql(s->admin, "INSERT INTO cmp.crl SELECT id, 1,"
+              " '2027-01-01 00:00:00.25+00', '2027-01-02', '1:1:', 'crl 1'"
+              " FROM cmp.ca WHERE name = 'test'");
+    store_sql(s->admin, "INSERT INTO cmp.crl SELECT id, 2,"
+              " '2027-01-03 00:00:00.25+00', '2027-01-04', '1:1:', 'crl 2'"
+              " FROM cmp.ca WHERE name = 'test'");
+
+    assert_int_equal(store_load(s), CMP_OK);
+    assert_null(s->records.rollover);
+    assert_int_equal(s->records.crl.len, 0);
+
+    s->load.want = CMP_WANT_ROLLOVER;
+    assert_int_equal(store_load(s), CMP_OK);
+    assert_non_null(s->records.rollover);
+    assert_string_equal((char *) s->records.rollover->new_with_new.data,
+                        "new");
+    assert_string_equal((char *) s->records.rollover->new_with_old.data,
+                        "nwo");
+    assert_int_equal(s->records.rollover->old_with_new.len, 0);
+    assert_string_equal((char *) s->records.rollover->old_root.data, "old");
+    assert_int_equal(s->records.crl.len, 0);
+
+    s->load.want = CMP_WANT_CRL;
+    assert_int_equal(store_load(s), CMP_OK);
+    assert_null(s->records.rollover);
+    assert_string_equal((char *) s->records.crl.data, "crl 2");
+    assert_int_equal(s->records.crl_this_update, 1798934400250);
+
+    s->load.ca_id++;
+    s->load.want = CMP_WANT_ROLLOVER|CMP_WANT_CRL;
+    assert_int_equal(store_load(s), CMP_OK);
+    assert_null(s->records.rollover);
+    assert_int_equal(s->records.crl.len, 0);
+    s->load.ca_id--;
+
+    /* for a pollReq only when it is about a genm */
+
+    store_issue(s, "wanted", CMP_CERT_VALID);
+    store_must_commit(s);
+
+    s->load.transaction_id = store_id(s, "wanted");
+    s->load.want = CMP_WANT_ROLLOVER|CMP_WANT_CRL|CMP_WANT_WAITING;
+    assert_int_equal(store_load(s), CMP_OK);
+    assert_null(s->records.rollover);
+    assert_int_equal(s->records.crl.len, 0);
+
+    store_sql(s->admin, "UPDATE cmp.transaction SET body = 21,"
+              " wait_until = now()"
+              " WHERE id = substr(sha256('id wanted'), 1, 16)");
+    assert_int_equal(store_load(s), CMP_OK);
+    assert_non_null(s->records.rollover);
+    assert_string_equal((char *) s->records.crl.data, "crl 2");
+
+    store_sql(s->admin, "SELECT cmp.rollover_cancel('test')");
+    store_sql(s->admin, "DELETE FROM cmp.crl");
+    assert_int_equal(store_load(s), CMP_OK);
+    assert_null(s->records.rollover);
+    assert_int_equal(s->records.crl.len, 0);
+}
+
+
+static void
 test_limits(void **state)
 {
     cmp_str_t   strings[CMP_PG_MAX_ELEMENTS + 1];
@@ -410,6 +479,7 @@ main(void)
         cmocka_unit_test(test_seal),
         cmocka_unit_test(test_signer),
         cmocka_unit_test(test_names),
+        cmocka_unit_test(test_wanted),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_malformed)
     };

@@ -15,8 +15,10 @@ static cmp_str_t            test_serials[1];
 static cmp_str_t            test_keys[2];
 
 
-/* two requests begin to wait; the certificate of store_issue() is there too
-   when cert_state is not -1 */
+/*
+ * Two requests begin to wait; the certificate of store_issue() is there too
+ * when cert_state is not -1.
+ */
 
 static void
 test_wait(store_t *s, const char *name, int cert_state)

@@ -428,4 +428,4 @@ like($out, qr/badCertTemplate/, 'badCertTemplate') or diag($out);
 --- cmp
 genm -ref device1 -secret pass:insecure -infotype signKeyPairTypes
 --- cmp_out
-genp contains ITAV of type: id-it-signKeyPairTypes
+/ITAV.* id-it-signKeyPairTypes|infoType=id-it-signKeyPairTypes/

@@ -20,7 +20,7 @@
 #define NGX_HTTP_CMP_THROTTLE_FREE     3          /* failures without delay */
 #define NGX_HTTP_CMP_THROTTLE_STEP     250        /* ms, doubled each time */
 #define NGX_HTTP_CMP_THROTTLE_SHIFT    5          /* up to 8 s */
-#define NGX_HTTP_CMP_THROTTLE_WAIT     30000      /* at most */
+#define NGX_HTTP_CMP_THROTTLE_WAIT     10000      /* at most */
 #define NGX_HTTP_CMP_THROTTLE_MEMORY   600000
 
 

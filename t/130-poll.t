@@ -49,6 +49,19 @@ sub enrol {
         tmp("$name.pem"), @more);
 }
 
+# delayed delivery of whole messages is known to OpenSSL 3.3 and newer
+
+sub new_client {
+    my ($status, $out) = execute($ENV{TEST_CMP_OPENSSL} || 'openssl',
+                                 'version');
+
+    return 1 if $out =~ /^OpenSSL (?:3\.[3-9]|3\.\d\d|[4-9])/;
+    return 0 if !-x 'build-deps/openssl-3.5/openssl';
+
+    $ENV{TEST_CMP_OPENSSL} = 'build-deps/openssl-3.5/openssl';
+    return 1;
+}
+
 run_tests();
 
 __DATA__
@@ -263,6 +276,64 @@ SELECT count(*) = 1 FROM cmp.audit WHERE action = 'expire'
     AND text LIKE 'request % not decided in time'
     AND transaction_id = (SELECT transaction_id FROM cmp.request
                           WHERE subject = 'CN=poll-swept' AND state = 3)
+
+
+
+=== rr: the whole message waits
+--- http_config eval
+main::default_http_config(profile => 'revocation_approval manual;',
+                          ca => 'check_after 1s;')
+--- test
+local $ENV{TEST_CMP_OPENSSL} = $ENV{TEST_CMP_OPENSSL};
+
+SKIP: {
+    skip('no OpenSSL 3.3 or newer', 6) if !main::new_client();
+
+    my $key = newkey('P-256');
+    my ($status, $out) = client('ir', '-ref', 'device1', '-secret',
+        'pass:insecure', '-subject', '/CN=poll-rr', '-newkey', $key,
+        '-certout', tmp('rr.pem'));
+    is($status, 0, 'ir, at once') or diag($out);
+
+    my $pid = main::decide('CN=poll-rr', 'reject', '--reason', 'in use');
+    ($status, $out) = client('rr', '-cert', tmp('rr.pem'), '-key', $key,
+        '-oldcert', tmp('rr.pem'), '-revreason', 4);
+    waitpid($pid, 0);
+    isnt($status, 0, 'rejected');
+    like($out, qr/in use/, 'why') or diag($out);
+
+    $pid = main::decide('CN=poll-rr', 'approve');
+    ($status, $out) = client('rr', '-cert', tmp('rr.pem'), '-key', $key,
+        '-oldcert', tmp('rr.pem'), '-revreason', 4);
+    waitpid($pid, 0);
+    is($status, 0, 'rr') or diag($out);
+    like($out, qr/sending POLLREQ.*received RP/s, 'polled');
+    is(sql("SELECT c.state || ' ' || r.text FROM cmp.certificate c,
+        cmp.request r WHERE c.subject = 'CN=poll-rr'
+        AND r.target = c.serial AND r.state = 4"),
+       '3 revoke, CRLReason 4', 'revoked');
+}
+
+
+
+=== genm: the whole message waits
+--- http_config eval
+main::default_http_config(ca => 'genm_approval manual; check_after 1s;')
+--- test
+local $ENV{TEST_CMP_OPENSSL} = $ENV{TEST_CMP_OPENSSL};
+
+SKIP: {
+    skip('no OpenSSL 3.3 or newer', 2) if !main::new_client();
+
+    my $pid = main::decide('', 'approve');
+    my ($status, $out) = client('genm', '-ref', 'device1', '-secret',
+        'pass:insecure', '-infotype', 'caCerts', '-cacertsout',
+        tmp('cacerts.pem'));
+
+    waitpid($pid, 0);
+    is($status, 0, 'genm') or diag($out);
+    like($out, qr/sending POLLREQ.*received GENP/s, 'polled');
+}
 
 
 

@@ -57,6 +57,12 @@ cmp_ca_check_cert(X509 *cert, const char *what, char *err, size_t size)
         snprintf(reason, sizeof(reason), "%s%s%s", refusal.detail,
                  (refusal.log[0] != '\0') ? ": " : "", refusal.log);
 
+        if (refusal.code == CMP_REFUSE_KEY_ALG_UNKNOWN) {
+            snprintf(err, size, "the key of %s is of a kind that this module "
+                     "or this OpenSSL does not support: %s", what, reason);
+            return CMP_ERROR;
+        }
+
         snprintf(err, size, "the key of %s is not acceptable%s%s", what,
                  (reason[0] != '\0') ? ": " : "", reason);
         return CMP_ERROR;

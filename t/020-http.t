@@ -14,14 +14,22 @@ credential(reference => 'second', secret => 'insecure', profile => 'second');
 
 our $count = 0;
 
+# a parameter of "listen" before nginx 1.25.1, a directive since then
+
+my ($status, $version) = execute($ENV{TEST_NGINX_BINARY}, '-v');
+my ($minor) = $version =~ m{nginx/1\.(\d+)\.};
+my ($parameter, $directive) = $minor > 25 ? ('', 'http2 on;') : (' http2', '');
+
 our $http2 = default_http_config(http => <<"_EOC_");
+$directive
+
 server {
-    listen 127.0.0.1:${\CMPTest::expand('%%PORT2%%')} http2;
+    listen 127.0.0.1:${\CMPTest::expand('%%PORT2%%')}$parameter;
 
     location /pkix/ { cmp_pass devices; }
 }
 server {
-    listen 127.0.0.1:${\tls_port()} ssl http2;
+    listen 127.0.0.1:${\tls_port()} ssl$parameter;
 
     ssl_certificate      ${\pki('tls-chain.pem')};
     ssl_certificate_key  ${\pki('tls.key')};

@@ -259,6 +259,36 @@ test_no_response_certificate(void **state)
 }
 
 
+/*
+ * Its file need not have the certificates of this CA: every signed answer has
+ * them, one without a certificate too.
+ */
+
+static void
+test_response_chain(void **state)
+{
+    harness_pair_t   own;
+    fixture_t       *f;
+
+    f = *state;
+
+    sk_X509_pop_free(f->h->ca.response_chain, X509_free);
+    f->h->ca.response_chain = NULL;
+
+    own = harness_enrol(f->h, "/CN=own", PKI_P256, "own", CMP_CERT_VALID);
+    fixture_sign(f, &own);
+
+    fixture_send(f, fixture_request(f, CMP_BODY_CR, "/CN=own", f->key));
+    fixture_granted(f, CMP_BODY_CP);
+
+    fixture_send(f, fixture_conf(f));
+    assert_int_equal(f->a->type, CMP_BODY_PKICONF);
+    assert_int_equal(sk_X509_num(f->a->msg->extra_certs), 3);
+
+    harness_pair_free(&own);
+}
+
+
 static void
 test_pbm_algorithms(void **state)
 {
@@ -674,6 +704,7 @@ main(void)
         fixture_test(test_rsa_pss),
         cmocka_unit_test(test_ca_keys),
         fixture_test(test_no_response_certificate),
+        fixture_test(test_response_chain),
         fixture_test(test_pbm_algorithms),
         fixture_test(test_pbmac1),
         fixture_test(test_implicit_confirm),

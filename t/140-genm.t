@@ -2,7 +2,7 @@
 #
 # genm: support messages.  `openssl cmp` before 3.3 only prints the types of
 # the answers; what is in them is looked at with a newer one: the one that
-# TEST_CMP_OPENSSL names, or build-deps/openssl-3.5.
+# TEST_CMP_OPENSSL names, build-deps/openssl-3.5, or that of the system.
 
 use lib 't/lib';
 use CMPTest;
@@ -11,8 +11,17 @@ credential(reference => 'device1', secret => 'insecure', profile => 'device');
 
 our @mac = ('-ref', 'device1', '-secret', 'pass:insecure');
 
-our ($new) = grep { defined $_ && -x $_ } $ENV{TEST_CMP_OPENSSL},
-    'build-deps/openssl-3.5/openssl';
+sub is_new {
+    return (execute(shift, 'cmp', '-help'))[1] =~ / -template /;
+}
+
+our ($new) = grep { defined $_ && is_new($_) } $ENV{TEST_CMP_OPENSSL},
+    'build-deps/openssl-3.5/openssl', 'openssl';
+
+# what a newer client wants with caCerts
+
+our @cacerts = is_new($ENV{TEST_CMP_OPENSSL} || 'openssl')
+               ? ('-cacertsout', tmp('cacerts.pem')) : ();
 
 our $profile = 'subject required=CN,serialNumber O="Example"; '
     . 'ext_key_usage clientAuth;';
@@ -75,13 +84,18 @@ __DATA__
 --- http_config eval: $main::config
 --- test
 for my $type (qw(signKeyPairTypes encKeyPairTypes preferredSymmAlg currentCRL
-                 caProtEncCert caCerts))
+                 caProtEncCert))
 {
     my ($status, $out) = client('genm', @main::mac, '-infotype', $type);
 
     is($status, 0, $type) or diag($out);
     like($out, qr/id-it-$type/, "$type is answered");
 }
+
+my ($status, $out) = client('genm', @main::mac, '-infotype', 'caCerts',
+                            @main::cacerts);
+is($status, 0, 'caCerts') or diag($out);
+like($out, qr/received GENP/, 'caCerts is answered');
 --- sql
 SELECT count(*) FROM cmp.audit WHERE action = 'genm' AND status = 0
 --- sql_out
@@ -119,12 +133,14 @@ is($number->(), $before + 1, 'no newer one without need');
 --- http_config eval: $main::config
 --- test
 my ($status, $out) = client('genm', @main::mac, '-infotype', 'caCerts',
-                            '-path', '.well-known/cmp/getcacerts');
+                            '-path', '.well-known/cmp/getcacerts',
+                            @main::cacerts);
 is($status, 0, 'getcacerts') or diag($out);
 
 for my $label (qw(getrootupdate getcertreqtemplate getcrls)) {
     ($status, $out) = client('genm', @main::mac, '-infotype', 'caCerts',
-                             '-path', ".well-known/cmp/$label");
+                             '-path', ".well-known/cmp/$label",
+                             @main::cacerts);
     is($status, 1, $label);
     like($out, qr/badRequest/, "$label: badRequest") or diag($out);
 }

@@ -16,6 +16,7 @@ static int cmp_reply_times(cmp_exchange_t *ex);
 static int cmp_reply_add_info(cmp_exchange_t *ex, const cmp_oid_t *oid,
     int type, void *value);
 static int cmp_reply_extra_certs(cmp_exchange_t *ex, int signature);
+static int cmp_reply_response_chain(cmp_exchange_t *ex);
 static int cmp_reply_push_chain(cmp_exchange_t *ex,
     const STACK_OF(X509) *chain);
 static int cmp_reply_issues(const cmp_exchange_t *ex);
@@ -379,14 +380,12 @@ cmp_reply_extra_certs(cmp_exchange_t *ex, int sign)
         }
 
         if (ex->ca->response_certificate != NULL
-            && cmp_reply_push_chain(ex, ex->ca->response_chain) != CMP_OK)
+            && cmp_reply_response_chain(ex) != CMP_OK)
         {
             return CMP_ERROR;
         }
 
-        if (ex->ca->response_certificate == NULL
-            && cmp_reply_push_chain(ex, ex->ca->chain) != CMP_OK)
-        {
+        if (cmp_reply_push_chain(ex, ex->ca->chain) != CMP_OK) {
             return CMP_ERROR;
         }
     }
@@ -401,6 +400,38 @@ cmp_reply_extra_certs(cmp_exchange_t *ex, int sign)
     }
 
     return CMP_OK;
+}
+
+
+/*
+ * What is between the response certificate and the issuers of this CA.  The
+ * file of the response certificate need not have it.
+ */
+
+static int
+cmp_reply_response_chain(cmp_exchange_t *ex)
+{
+    X509                  *last;
+    const STACK_OF(X509)  *chain;
+
+    chain = ex->ca->response_chain;
+    last = ex->ca->response_certificate;
+
+    if (sk_X509_num(chain) > 0) {
+
+        if (cmp_reply_push_chain(ex, chain) != CMP_OK) {
+            return CMP_ERROR;
+        }
+
+        last = sk_X509_value(chain, sk_X509_num(chain) - 1);
+    }
+
+    if (X509_check_issued(ex->ca->certificate, last) != X509_V_OK) {
+        return CMP_OK;
+    }
+
+    return cmp_push_certificate(&ex->answer->extra_certs,
+                                ex->ca->certificate);
 }
 
 

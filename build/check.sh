@@ -45,6 +45,7 @@ step "unit tests, sanitizers" $make unit BUILD=sanitize
 
 if [ "$kind" = long ]; then
     step "valgrind" build/deps.sh valgrind
+    step "Bouncy Castle" build/deps.sh default-jdk-headless libbcpkix-java
     step "unit tests, valgrind" $make "$jobs" unit BUILD=debug \
         UNIT_RUN="valgrind -q --error-exitcode=9 --leak-check=full"
     step "fuzzing" $make fuzz

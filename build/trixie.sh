@@ -2,13 +2,13 @@
 #
 # Copyright (C) ngx_http_cmp_module contributors
 #
-# trixie.sh [FILE.t...]
+# trixie.sh [-k KEY] [FILE.t...]
 #
 # Builds and tests this checkout on Debian 13: nginx 1.26, OpenSSL 3.5,
 # PostgreSQL 17.  The system is made once, by debootstrap, in the folder
 # TRIXIE (default build-deps/trixie) and used again; nothing of it touches
-# the system that it runs on.  With arguments only these tests are run, and
-# no unit tests.
+# the system that it runs on.  With arguments, which are those of t/run, only
+# these tests are run, and no unit tests.
 #
 # The mounts belong to a mount namespace of their own and the processes to a
 # process namespace of their own, so that nothing is left when it ends.
@@ -126,6 +126,13 @@ if [ $# -eq 0 ]; then
 fi
 
 as_user t/run -b release -j "$JOBS" "$@" || status=1
+
+# once more with a PKI that has no other keys
+
+if [ $# -eq 0 ] && [ $status -eq 0 ]; then
+    as_user t/run -b release -j "$JOBS" -k ml-dsa-65 t/100-enrol-mac.t \
+        t/110-enrol-signature.t t/120-revoke.t || status=1
+fi
 
 exit $status
 EOS

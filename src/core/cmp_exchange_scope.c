@@ -229,6 +229,7 @@ int
 cmp_request_authorise(cmp_exchange_t *ex, cmp_request_t *req,
     cmp_refusal_t *refusal)
 {
+    int                      rc;
     const cmp_credential_t  *credential;
 
     credential = ex->credential;
@@ -262,10 +263,10 @@ cmp_request_authorise(cmp_exchange_t *ex, cmp_request_t *req,
 
         /* an RA updates a certificate of somebody else */
 
-        if (cmp_request_own_names(ex, req, req->target_cert, refusal)
-            != CMP_OK)
-        {
-            return CMP_DECLINED;
+        rc = cmp_request_own_names(ex, req, req->target_cert, refusal);
+
+        if (rc != CMP_OK) {
+            return rc;
         }
     }
 

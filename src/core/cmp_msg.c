@@ -43,7 +43,7 @@ static int cmp_scan_element(cmp_scan_t *scan, const unsigned char **pp,
 static int cmp_scan_list(cmp_scan_t *scan, const unsigned char **pp,
     const unsigned char *end, int depth, int indefinite);
 static int cmp_msg_split(cmp_msg_t *msg, cmp_scan_t *scan, cmp_tlv_t *parts,
-    int *nparts);
+    int *nparts, int *trailing);
 static int cmp_msg_check_counts(const cmp_tlv_t *parts, int nparts,
     cmp_refusal_t *refusal);
 static int cmp_msg_count(const cmp_str_t *content);
@@ -70,7 +70,7 @@ int
 cmp_msg_decode(cmp_pool_t *pool, const unsigned char *data, size_t len,
     cmp_msg_t *msg, cmp_refusal_t *refusal)
 {
-    int         rc, nparts;
+    int         rc, nparts, trailing;
     cmp_tlv_t   parts[4];
     cmp_scan_t  scan;
 
@@ -86,11 +86,7 @@ cmp_msg_decode(cmp_pool_t *pool, const unsigned char *data, size_t len,
     memset(&scan, 0, sizeof(cmp_scan_t));
     scan.minimal = 1;
 
-    if (cmp_msg_split(msg, &scan, parts, &nparts) != CMP_OK) {
-        if (scan.error == NULL) {
-            return cmp_refuse(refusal, CMP_REFUSE_TRAILING_BYTES, NULL);
-        }
-
+    if (cmp_msg_split(msg, &scan, parts, &nparts, &trailing) != CMP_OK) {
         return cmp_refuse(refusal, CMP_REFUSE_UNDECODABLE, "%s", scan.error);
     }
 
@@ -98,6 +94,10 @@ cmp_msg_decode(cmp_pool_t *pool, const unsigned char *data, size_t len,
 
     if (rc != CMP_OK) {
         return rc;
+    }
+
+    if (trailing) {
+        return cmp_refuse(refusal, CMP_REFUSE_TRAILING_BYTES, NULL);
     }
 
     rc = cmp_msg_check_counts(parts, nparts, refusal);
@@ -315,13 +315,11 @@ cmp_scan_list(cmp_scan_t *scan, const unsigned char **pp,
 }
 
 
-/*
- * Finds header, body, protection and extraCerts.  A scan without an error
- * that is declined has bytes behind the message.
- */
+/* finds header, body, protection and extraCerts, and bytes behind them */
 
 static int
-cmp_msg_split(cmp_msg_t *msg, cmp_scan_t *scan, cmp_tlv_t *parts, int *nparts)
+cmp_msg_split(cmp_msg_t *msg, cmp_scan_t *scan, cmp_tlv_t *parts, int *nparts,
+    int *trailing)
 {
     int                   n;
     cmp_tlv_t             whole;
@@ -334,9 +332,7 @@ cmp_msg_split(cmp_msg_t *msg, cmp_scan_t *scan, cmp_tlv_t *parts, int *nparts)
         return CMP_DECLINED;
     }
 
-    if (p != end) {
-        return CMP_DECLINED;
-    }
+    *trailing = (p != end);
 
     if (whole.tag != CMP_ASN1_SEQUENCE) {
         scan->error = "it is not a SEQUENCE";

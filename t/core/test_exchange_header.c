@@ -94,6 +94,11 @@ test_trailing_bytes(void **state)
     fixture_refused(f, CMP_BODY_ERROR, CMP_FAIL_BAD_DATA_FORMAT,
                     FIXTURE_QUIET);
 
+    /* the header could be read, so the client can tell what this answers */
+
+    assert_non_null(f->a->msg->header->transaction_id);
+    assert_non_null(f->a->msg->header->recip_nonce);
+
     free(der);
 }
 

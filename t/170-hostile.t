@@ -12,6 +12,13 @@ use Digest::SHA qw(sha256 hmac_sha256);
 
 credential(reference => 'device1', secret => 'insecure');
 
+my ($made, $why) = execute('t/lib/mkpki', tmp('pki'), 'P-256');
+is($made, 0, 'a PKI') or diag($why);
+
+our $trusting = default_http_config(
+    trusted => "trusted_certificate ${\tmp('pki/vendor-root.pem')};\n"
+               . "trusted_crl ${\tmp('pki/vendor.crl')};\n");
+
 our ($spki, $transactions) = (undef, 0);
 our $key = newkey('P-256');
 
@@ -87,7 +94,7 @@ sub sealed {
 our %signed;
 
 sub signature {
-    my $data = shift;
+    my ($data, $key) = (@_, $main::key);
 
     if (!exists $signed{$data}) {
         open my $fh, '>', tmp('data') or die;
@@ -127,6 +134,41 @@ sub extension {
     my ($oid, @value) = @_;
 
     return seq(oid($oid), octets(@value));
+}
+
+
+sub rsa {
+    my ($n, $e) = @_;
+
+    return seq(seq(oid('2a864886f70d010101'), der(0x05)),
+               der(0x03, "\0" . seq(main::int(\$n), main::int(\$e))));
+}
+
+sub ec {
+    my ($curve, $point) = @_;
+
+    return seq(seq(oid('2a8648ce3d0201'), $curve), der(0x03, "\0$point"));
+}
+
+# the parameters of a curve over the integers modulo p
+
+sub curve {
+    my $p = shift;
+    my $octets = "\0" x 31 . "\1";
+
+    return seq(main::int(1), seq(oid('2a8648ce3d0101'), main::int(\$p)),
+        seq(octets($octets), octets($octets)), octets("\2$octets"),
+        main::int(\"\x7f\xff"), main::int(1));
+}
+
+sub certificate {
+    my $file = shift;
+    my ($status, $out) = execute('openssl', 'x509', '-in', $file, '-outform',
+                                 'DER', '-out', tmp('certificate.der'));
+
+    die $out if $status != 0;
+
+    return CMPTest::slurp(tmp('certificate.der'));
 }
 
 
@@ -627,3 +669,87 @@ for my $name (sort keys %bodies) {
 
 is(certificates(), $before, 'certificates in the store');
 is(outcome(sealed(header(), ir(certreq()))), 'granted', 'still there');
+
+
+
+=== public keys
+--- test
+my $p256 = oid('2a8648ce3d030107');
+my %keys = (
+    'RSA, n of 40 000 bits' => rsa("\x7f" x 5000, "\1\0\1"),
+    'RSA, n and e of 16 000 bits' => rsa("\x7f" x 2000, "\x7f" x 2000),
+    'RSA, n of a million bits' => rsa("\x7f" x 125000, "\x7f" x 50000),
+    'RSA, n and e are 0' => rsa("\0", "\0"),
+    'RSA, n is 1' => rsa("\1", "\1"),
+    'RSA, n is negative' => rsa("\x80" x 256, "\1\0\1"),
+    'RSA, n is even' => rsa("\x7f" x 255 . "\x7e", "\1\0\1"),
+    'RSA, e is even' => rsa("\x7f" x 256, "\1\0\0"),
+    'RSA, empty' => seq(seq(oid('2a864886f70d010101'), der(0x05)),
+                        der(0x03, "\0" . seq())),
+    'EC, not on the curve' => ec($p256, "\4" . "\1" x 64),
+    'EC, infinity' => ec($p256, "\0"),
+    'EC, no point' => ec($p256, ''),
+    'EC, a long point' => ec($p256, "\4" . "\1" x 100000),
+    'EC, compressed' => ec($p256, "\2" . "\xff" x 32),
+    'EC, hybrid' => ec($p256, "\7" . "\1" x 64),
+    'EC, unknown curve' => ec(oid('2a0304'), "\4" . "\1" x 64),
+    'EC, implicit curve' => ec(der(5), "\4" . "\1" x 64),
+    'EC, a prime of its own' => ec(curve("\x7f" . "\xff" x 31), "\2" .
+                                   "\1" x 32),
+    'EC, a product' => ec(curve("\x02\xb9"), "\2" . "\1" x 32),
+    'EC, a prime of 40 000 bits' => ec(curve("\x7f" x 5000), "\2" .
+                                       "\1" x 5000),
+    'Ed25519, empty' => seq(seq(oid('2b6570')), der(0x03, "\0")),
+    'Ed25519, long' => seq(seq(oid('2b6570')), der(0x03, "\0" . 'x' x 9999)),
+    'DSA' => seq(seq(oid('2a8648ce380401'), seq(map { main::int(
+                 \("\x7f" x 5000)) } 1 .. 3)), der(0x03, "\0"
+                 . main::int(\("\x7f" x 5000)))),
+    'DH' => seq(seq(oid('2a864886f70d010301'), seq(map { main::int(
+                \("\x7f" x 5000)) } 1 .. 2)), der(0x03, "\0"
+                . main::int(\("\x7f" x 5000)))),
+    'unknown' => seq(seq(oid('2a0304')), der(0x03, "\0")),
+    'none' => seq(seq(oid('2a0304')), der(0x03, '')),
+);
+
+for my $name (sort keys %keys) {
+    like(outcome(sealed(header(), ir(certreq(key => $keys{$name})))),
+         qr/^200\ (?:ip|error)\ (?:badCertTemplate|badDataFormat|badPOP
+                                |badAlg)$/x, $name);
+}
+
+
+
+=== every element of the protecting certificate, and of its issuer
+--- http_config eval: $main::trusting
+--- test
+my $before = certificates();
+my $cert = certificate(tmp('pki/vendor-device.pem'));
+my $root = certificate(tmp('pki/vendor-root.pem'));
+my ($subject) = $cert =~ /(\x31\x0f.{9}Vendor\x31\x0f.{9}device.{11}4711)/s;
+my ($kid) = $cert =~ /\x55\x1d\x0e\x04\x16\x04\x14(.{20})/s;
+my $body = ir(certreq());
+
+our $header = header(alg => seq(oid('2a8648ce3d040302')), ref => $kid,
+                     sender => seq($subject));
+our $signature = der(0xa0, der(0x03, "\0" . signature(protected_part(
+    "$header$body"), tmp('pki/vendor-device.key'))));
+
+sub signed { return seq($header, $body, $signature, der(0xa1, seq(@_))) }
+
+refused('as it is', signed($cert, $root), '200 ip notAuthorized');
+refused('another time', signed($cert, $cert, $root),
+        '200 error transactionIdInUse');
+
+# the signature does not cover extraCerts: each can be another one
+
+is(mutate('certificate', $cert, sub { signed(shift, $root) }), 0, 'refused');
+is(mutate('issuer', $root, sub { signed($cert, shift) }), 0, 'refused');
+
+# who has issued this?
+
+my @loop = map { $root } 1 .. 15;
+
+s/\x02\x14(.{19})./"\x02\x14$1" . pack 'C', rand 256/se for @loop;
+refused('15 issuers', signed($cert =~ s/.\z/\0/sr, @loop),
+        '200 error signerNotTrusted');
+is(certificates(), $before, 'nothing in the store');

@@ -13,8 +13,6 @@ static int cmp_exchange_check_message(cmp_exchange_t *ex,
     cmp_refusal_t *refusal);
 static int cmp_exchange_check_label(cmp_exchange_t *ex,
     cmp_refusal_t *refusal);
-static int cmp_exchange_begin(cmp_exchange_t *ex,
-    const cmp_records_t *records);
 static int cmp_exchange_init_writes(cmp_exchange_t *ex);
 static int cmp_exchange_run(cmp_exchange_t *ex, cmp_refusal_t *refusal);
 static int cmp_exchange_body(cmp_exchange_t *ex, cmp_refusal_t *refusal);
@@ -253,10 +251,10 @@ cmp_exchange_check_message(cmp_exchange_t *ex, cmp_refusal_t *refusal)
     rc = cmp_exchange_fill_load(ex, refusal);
 
     if (rc == CMP_OK && ex->msg.type == CMP_BODY_NESTED) {
-        rc = cmp_exchange_parse_nested(ex, refusal);
+        return cmp_exchange_parse_nested(ex, refusal);
     }
 
-    return rc;
+    return rc == CMP_OK ? cmp_exchange_parse_original(ex, refusal) : rc;
 }
 
 
@@ -365,7 +363,7 @@ cmp_exchange_decide(cmp_exchange_t *ex, const cmp_records_t *records)
 }
 
 
-static int
+int
 cmp_exchange_begin(cmp_exchange_t *ex, const cmp_records_t *records)
 {
     cmp_pool_destroy(ex->work);
@@ -728,7 +726,7 @@ cmp_exchange_unavailable(cmp_exchange_t *ex)
     memset(&refusal, 0, sizeof(cmp_refusal_t));
     (void) cmp_refuse(&refusal, CMP_REFUSE_UNAVAILABLE, NULL);
 
-    if (ex->ninner == 1) {
+    if (cmp_exchange_is_added(ex)) {
 
         /* the client expects the answer to the inner message */
 
@@ -780,7 +778,10 @@ cmp_exchange_info(const cmp_exchange_t *ex)
 {
     /* of a message that only got protection added, what is inside counts */
 
-    if (ex->ninner == 1 && ex->failed == 0 && ex->info.authenticated) {
+    if (cmp_exchange_is_added(ex)
+        && ex->failed == 0
+        && ex->info.authenticated)
+    {
         return cmp_exchange_info(ex->inner[0]);
     }
 

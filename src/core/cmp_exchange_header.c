@@ -104,7 +104,7 @@ cmp_header_transaction(cmp_exchange_t *ex, cmp_refusal_t *refusal)
         return cmp_refuse(refusal, CMP_REFUSE_TRANSACTION_ID_LEN, NULL);
     }
 
-    if (ex->ninner == 1) {
+    if (cmp_exchange_is_added(ex)) {
 
         /* the transaction is that of the inner message, checked there */
 
@@ -390,8 +390,7 @@ cmp_header_info(cmp_exchange_t *ex, const cmp_info_type_and_value_t *info,
     }
 
     if (cmp_oid_equal(info->info_type, &cmp_oid_it_orig_pki_message)) {
-        return cmp_refuse(refusal, CMP_REFUSE_GENERAL_INFO,
-                          "origPKIMessage is not supported");
+        return cmp_exchange_original(ex, refusal);
     }
 
     ex->info.log = cmp_psprintf(ex->work, "generalInfo %s is ignored",
@@ -526,7 +525,9 @@ cmp_header_requester(cmp_exchange_t *ex, cmp_refusal_t *refusal)
         }
     }
 
-    if (ex->signer.record != NULL && (ex->first || ex->ninner != 0)) {
+    if (ex->signer.record != NULL
+        && (ex->first || cmp_exchange_is_added(ex)))
+    {
         return cmp_header_replaced(ex, refusal);
     }
 

@@ -83,7 +83,7 @@ struct cmp_exchange_s {
     cmp_request_t               *requests;
     size_t                       nrequests;
 
-    /* nested */
+    /* nested, or what an RA made its message of (origPKIMessage) */
     cmp_exchange_t              *outer;       /* of an inner message */
     cmp_exchange_t             **inner;
     size_t                       ninner;
@@ -186,9 +186,20 @@ int cmp_exchange_poll(cmp_exchange_t *ex, cmp_refusal_t *refusal);
 /* cmp_exchange_enroll.c: the requests alone, also those polled for */
 int cmp_exchange_enroll_requests(cmp_exchange_t *ex, cmp_refusal_t *refusal);
 
+/* nested with one message: protection was added, nothing else */
+#define cmp_exchange_is_added(ex)                                             \
+    ((ex)->msg.type == CMP_BODY_NESTED && (ex)->ninner == 1)
+
 /* CMP_DONE: the answer is that of the only inner message */
 int cmp_exchange_parse_nested(cmp_exchange_t *ex, cmp_refusal_t *refusal);
 int cmp_exchange_nested(cmp_exchange_t *ex, cmp_refusal_t *refusal);
+
+/* origPKIMessage: decoding with the message, verification when it is an RA's */
+int cmp_exchange_parse_original(cmp_exchange_t *ex, cmp_refusal_t *refusal);
+int cmp_exchange_original(cmp_exchange_t *ex, cmp_refusal_t *refusal);
+
+/* one attempt begins: what an earlier one left is forgotten */
+int cmp_exchange_begin(cmp_exchange_t *ex, const cmp_records_t *records);
 
 /* an rr that is refused as a whole is answered by rp: one status each */
 int cmp_exchange_refuse_rr(cmp_exchange_t *ex, const cmp_refusal_t *refusal);

@@ -5,12 +5,17 @@
  * nested: what an RA adds its protection to, one message or a batch
  * (RFC 9810, 5.1.3.5; RFC 9483, 5.2.2).  Each inner message is an exchange of
  * its own, with its own requester, transaction and answer.
+ *
+ * origPKIMessage: what an RA made its own message of.  Its protection is
+ * verified, and nothing else done with it: the RA is the requester.
  */
 
 
 #include <cmp_exchange_local.h>
 
 
+static int cmp_nested_parse(cmp_exchange_t *ex,
+    const cmp_pki_messages_t *messages, cmp_refusal_t *refusal);
 static int cmp_nested_parse_one(cmp_exchange_t *ex, size_t n,
     const cmp_str_t *bytes, cmp_refusal_t *refusal);
 static int cmp_nested_may(cmp_exchange_t *ex, cmp_refusal_t *refusal);
@@ -25,6 +30,8 @@ static int cmp_nested_decide(cmp_exchange_t *ex, cmp_exchange_t *inner,
     const cmp_records_t **records);
 static int cmp_nested_body(cmp_exchange_t *ex);
 static int cmp_nested_requester(cmp_exchange_t *ex, cmp_exchange_t *inner);
+static int cmp_original_verify(cmp_exchange_t *ex, cmp_exchange_t *inner,
+    const cmp_records_t *records, cmp_refusal_t *refusal);
 
 
 /* --- what the inner messages need of the store --- */
@@ -32,12 +39,65 @@ static int cmp_nested_requester(cmp_exchange_t *ex, cmp_exchange_t *inner);
 int
 cmp_exchange_parse_nested(cmp_exchange_t *ex, cmp_refusal_t *refusal)
 {
-    int                        i, n, rc;
-    cmp_str_t                  bytes;
-    ASN1_STRING               *message;
-    const cmp_pki_messages_t  *messages;
+    int  rc;
 
-    messages = ex->msg.body->value.nested;
+    rc = cmp_nested_parse(ex, ex->msg.body->value.nested, refusal);
+
+    /* one inner message keeps its transaction, which is also the outer one's */
+
+    if (rc == CMP_OK) {
+        ex->first = (ex->ninner > 1);
+    }
+
+    return rc;
+}
+
+
+int
+cmp_exchange_parse_original(cmp_exchange_t *ex, cmp_refusal_t *refusal)
+{
+    const ASN1_TYPE            *value;
+    cmp_pki_messages_t         *messages;
+    cmp_info_type_and_value_t  *info;
+
+    info = cmp_msg_general_info(&ex->msg, &cmp_oid_it_orig_pki_message);
+
+    if (info == NULL) {
+        return CMP_OK;
+    }
+
+    messages = NULL;
+    value = info->info_value;
+
+    if (value != NULL && value->type == V_ASN1_SEQUENCE) {
+        messages = cmp_asn1_decode(cmp_pki_messages_t,
+                                   value->value.sequence->data,
+                                   value->value.sequence->length);
+    }
+
+    if (messages == NULL) {
+        return cmp_refuse(refusal, CMP_REFUSE_UNDECODABLE, "origPKIMessage");
+    }
+
+    if (cmp_asn1_pool_item(ex->pool, ASN1_ITEM_rptr(cmp_pki_messages_t),
+                           messages)
+        != CMP_OK)
+    {
+        return CMP_ERROR;
+    }
+
+    return cmp_nested_parse(ex, messages, refusal);
+}
+
+
+static int
+cmp_nested_parse(cmp_exchange_t *ex, const cmp_pki_messages_t *messages,
+    cmp_refusal_t *refusal)
+{
+    int           i, n, rc;
+    cmp_str_t     bytes;
+    ASN1_STRING  *message;
+
     n = sk_ASN1_STRING_num(messages);
 
     if (n < 1) {
@@ -71,10 +131,6 @@ cmp_exchange_parse_nested(cmp_exchange_t *ex, cmp_refusal_t *refusal)
             return rc;
         }
     }
-
-    /* one inner message keeps its transaction, which is also the outer one's */
-
-    ex->first = (n > 1);
 
     return CMP_OK;
 }
@@ -452,4 +508,81 @@ cmp_nested_body(cmp_exchange_t *ex)
     ex->info.status = CMP_STATUS_ACCEPTED;
 
     return cmp_write_audit(ex, CMP_STATUS_ACCEPTED, -1, &none, "batch");
+}
+
+
+/* --- origPKIMessage --- */
+
+int
+cmp_exchange_original(cmp_exchange_t *ex, cmp_refusal_t *refusal)
+{
+    int                   rc;
+    size_t                i;
+    const cmp_records_t  *records;
+
+    if (ex->signer.kind != CMP_SIGNER_RA) {
+        return cmp_refuse(refusal, CMP_REFUSE_NOT_AUTHORIZED,
+                          "origPKIMessage is for registration authorities");
+    }
+
+    records = ex->records + 1;
+
+    for (i = 0; i < ex->ninner; i++) {
+
+        rc = cmp_original_verify(ex, ex->inner[i], records, refusal);
+
+        if (rc != CMP_OK) {
+            return rc;
+        }
+
+        records += cmp_exchange_nloads(ex->inner[i]);
+    }
+
+    return CMP_OK;
+}
+
+
+static int
+cmp_original_verify(cmp_exchange_t *ex, cmp_exchange_t *inner,
+    const cmp_records_t *records, cmp_refusal_t *refusal)
+{
+    int    rc;
+    char  *text;
+
+    if (cmp_exchange_begin(inner, records) != CMP_OK) {
+        return CMP_ERROR;
+    }
+
+    rc = CMP_DECLINED;
+
+    if (inner->refusal.code == CMP_REFUSE_NONE) {
+        rc = cmp_exchange_authenticate(inner, &inner->refused);
+
+    } else {
+        inner->refused = inner->refusal;
+    }
+
+    if (rc == CMP_DECLINED) {
+        *refusal = inner->refused;
+        (void) snprintf(refusal->detail, sizeof(refusal->detail),
+                        "in origPKIMessage");
+    }
+
+    if (rc != CMP_OK) {
+        return rc;
+    }
+
+    text = cmp_psprintf(ex->work, "%.*s for %.*s",
+                        (int) ex->info.requester.len,
+                        (char *) ex->info.requester.data,
+                        (int) inner->info.requester.len,
+                        (char *) inner->info.requester.data);
+    if (text == NULL) {
+        return CMP_ERROR;
+    }
+
+    ex->info.requester.data = (unsigned char *) text;
+    ex->info.requester.len = strlen(text);
+
+    return CMP_OK;
 }

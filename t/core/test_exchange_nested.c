@@ -508,6 +508,145 @@ test_depth(void **state)
 }
 
 
+/* --- origPKIMessage --- */
+
+static ASN1_TYPE *
+test_messages(cmp_pki_message_t *msg)
+{
+    int                  n;
+    size_t               len;
+    ASN1_TYPE           *value;
+    ASN1_STRING         *string;
+    unsigned char       *der;
+    cmp_pki_messages_t  *messages;
+
+    der = client_encode(msg, &len);
+    messages = sk_ASN1_STRING_new_null();
+    string = ASN1_STRING_type_new(V_ASN1_SEQUENCE);
+
+    assert_non_null(messages);
+    assert_non_null(string);
+    assert_int_equal(ASN1_STRING_set(string, der, len), 1);
+    assert_true(sk_ASN1_STRING_push(messages, string) > 0);
+    free(der);
+
+    n = cmp_asn1_encode(cmp_pki_messages_t, messages, &der);
+    assert_true(n > 0);
+    cmp_asn1_free(cmp_pki_messages_t, messages);
+
+    string = ASN1_STRING_type_new(V_ASN1_SEQUENCE);
+    value = ASN1_TYPE_new();
+    assert_non_null(string);
+    assert_non_null(value);
+    assert_int_equal(ASN1_STRING_set(string, der, n), 1);
+    OPENSSL_free(der);
+
+    ASN1_TYPE_set(value, V_ASN1_SEQUENCE, string);
+
+    return value;
+}
+
+
+/* the RA's own ir, made of that of a client with this secret */
+
+static cmp_pki_message_t *
+test_original_ir(fixture_t *f, const char *secret)
+{
+    client_t            mac;
+    client_request_t    request;
+    cmp_pki_message_t  *msg, *original;
+
+    client_init(&mac, 4730, f->h->now);
+    harness_client_mac(f->h, &mac);
+
+    if (secret != NULL) {
+        mac.secret = secret;
+    }
+
+    original = test_ir(f, &mac, FIXTURE_SUBJECT, f->key);
+    client_protect(&mac, original);
+
+    memset(&request, 0, sizeof(client_request_t));
+    request.subject = FIXTURE_SUBJECT;
+    request.key = f->key;
+    request.pop = CLIENT_POP_RA_VERIFIED;
+
+    client_begin(&f->c);
+    msg = client_message(&f->c, CMP_BODY_IR);
+    client_add_request(&f->c, msg, &request);
+    client_general_info(msg, &cmp_oid_it_orig_pki_message,
+                        test_messages(original));
+
+    return msg;
+}
+
+
+static void
+test_original(void **state)
+{
+    fixture_t  *f;
+
+    f = *state;
+    fixture_sign(f, &f->h->ra_cert);
+
+    fixture_send(f, test_original_ir(f, NULL));
+    fixture_granted(f, CMP_BODY_IP);
+    assert_non_null(strstr(f->h->requester, "ra:"));
+    assert_non_null(strstr(f->h->requester, " for mac:"));
+}
+
+
+static void
+test_original_wrong(void **state)
+{
+    fixture_t  *f;
+
+    f = *state;
+    fixture_sign(f, &f->h->ra_cert);
+
+    fixture_send(f, test_original_ir(f, "wrong"));
+    fixture_refused(f, CMP_BODY_ERROR, CMP_FAIL_BAD_MESSAGE_CHECK,
+                    FIXTURE_AUDITED);
+}
+
+
+static void
+test_original_not_an_ra(void **state)
+{
+    fixture_t       *f;
+    harness_pair_t   own;
+
+    f = *state;
+
+    own = harness_enrol(f->h, "/CN=own", PKI_P256, "own", CMP_CERT_VALID);
+    fixture_sign(f, &own);
+
+    fixture_send(f, test_original_ir(f, NULL));
+    fixture_refused(f, CMP_BODY_ERROR, CMP_FAIL_NOT_AUTHORIZED,
+                    FIXTURE_AUDITED);
+
+    harness_pair_free(&own);
+}
+
+
+static void
+test_original_junk(void **state)
+{
+    fixture_t          *f;
+    cmp_pki_message_t  *msg;
+
+    f = *state;
+    fixture_sign(f, &f->h->ra_cert);
+
+    msg = fixture_ir(f);
+    client_general_info(msg, &cmp_oid_it_orig_pki_message, client_null());
+
+    fixture_send(f, msg);
+    fixture_refused(f, CMP_BODY_ERROR, CMP_FAIL_BAD_DATA_FORMAT,
+                    FIXTURE_QUIET);
+}
+
+
 int
 main(void)
 {
@@ -524,7 +663,11 @@ main(void)
         fixture_test(test_batch_protection),
         fixture_test(test_batch_same_id),
         fixture_test(test_batch_same_nonce),
-        fixture_test(test_depth)
+        fixture_test(test_depth),
+        fixture_test(test_original),
+        fixture_test(test_original_wrong),
+        fixture_test(test_original_not_an_ra),
+        fixture_test(test_original_junk)
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -79,7 +79,7 @@ case $kind in
             --with-http_auth_request_module
             --without-http_browser_module --without-http_charset_module
             --without-http_empty_gif_module --without-http_grpc_module
-            --without-http_memcached_module --without-http_mirror_module
+            --without-http_memcached_module
             --without-http_referer_module --without-http_split_clients_module
             --without-http_ssi_module --without-http_userid_module
         )

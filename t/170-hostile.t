@@ -37,7 +37,15 @@ sub octets { return der(0x04, @_) }
 sub utf8 { return der(0x0c, @_) }
 sub oid { return der(0x06, pack 'H*', shift) }
 sub name { return seq(set(seq(oid('550403'), utf8(@_)))) }
-sub deep { return $_[0] > 0 ? seq(deep($_[0] - 1)) : '' }
+
+sub deep {
+    my $content = '';
+
+    $content = seq($content) for 1 .. shift;
+
+    return $content;
+}
+
 sub date { return der(0x18, shift) }
 
 my @now = gmtime;
@@ -374,10 +382,10 @@ refused('four empty SEQUENCEs', seq(map { seq() } 1 .. 4),
 refused('an empty header', seq(seq(), $body), '400 error badDataFormat');
 refused('an empty body', sealed($header, der(0xa0)),
         '200 error badDataFormat');
-refused('an octet behind it', "$message\0", '400 error badDataFormat');
+refused('an octet behind it', "$message\0", '200 error badDataFormat');
 refused('an octet missing', substr($message, 0, -1),
         '400 error badDataFormat');
-refused('twice', $message x 2, '400 error badDataFormat');
+refused('twice', $message x 2, '200 error badDataFormat');
 refused('a part too many', sealed($header, $body, map { der(0xa1, seq()) }
                                   1 .. 2), '400 error badDataFormat');
 refused('200 000 octets of 0', "\0" x 200000, '400 error badDataFormat');
@@ -477,6 +485,17 @@ refused('300 messages in one', $message, '200 error badDataFormat');
 $message = sealed(header(), der(0xb3, der(5)));
 $message = sealed(header(), der(0xb4, seq($message x 4))) for 1 .. 4;
 refused('a tree of messages', $message, '200 error wrongIntegrity');
+
+# as many as are read at all, with and without a signature of somebody
+
+my @genm = map { sealed(header(), der(0xb5, seq())) } 1 .. 256;
+my @batches = map { sealed(header(), der(0xb4, seq(splice @genm, 0, 16))) }
+                  1 .. 16;
+
+refused('256 messages in a tree', sealed(header(), der(0xb4,
+        seq(@batches))), '200 error wrongIntegrity');
+refused('256 messages, a wrong MAC', sealed(header(ref => 'nobody'),
+        der(0xb4, seq(@batches))), '200 error badMessageCheck');
 --- sql
 SELECT count(*) FROM cmp.certificate
 --- sql_out

@@ -255,27 +255,34 @@ BEGIN
         END IF;
     END LOOP;
 
-    DELETE FROM cmp.transaction t
-    WHERE t.id IN (SELECT d.id FROM cmp.transaction d
-                   WHERE d.wake_at <= v_now AND d.state = 0
-                   ORDER BY d.wake_at LIMIT 2000
-                   FOR UPDATE SKIP LOCKED);
+    -- a subquery could be planned so that it, and its limit, begin anew for
+    -- each row: only a materialized one runs once for certain
+
+    WITH due AS MATERIALIZED (
+        SELECT d.id FROM cmp.transaction d
+        WHERE d.wake_at <= v_now AND d.state = 0
+        ORDER BY d.wake_at LIMIT 2000
+        FOR UPDATE SKIP LOCKED)
+    DELETE FROM cmp.transaction t USING due WHERE t.id = due.id;
 
     GET DIAGNOSTICS forgotten = ROW_COUNT;
 
-    DELETE FROM cmp.reply_long r
-    WHERE r.request_hash IN (SELECT d.request_hash FROM cmp.reply_long d
-                             WHERE d.expires_at <= v_now
-                             ORDER BY d.expires_at LIMIT 2000
-                             FOR UPDATE SKIP LOCKED);
+    WITH due AS MATERIALIZED (
+        SELECT d.request_hash FROM cmp.reply_long d
+        WHERE d.expires_at <= v_now
+        ORDER BY d.expires_at LIMIT 2000
+        FOR UPDATE SKIP LOCKED)
+    DELETE FROM cmp.reply_long r USING due
+    WHERE r.request_hash = due.request_hash;
 
     GET DIAGNOSTICS v_deleted = ROW_COUNT;
 
-    DELETE FROM cmp.request r
-    WHERE r.id IN (SELECT d.id FROM cmp.request d
-                   WHERE d.over_at <= v_now - interval '30 days'
-                   ORDER BY d.over_at LIMIT 2000
-                   FOR UPDATE SKIP LOCKED);
+    WITH due AS MATERIALIZED (
+        SELECT d.id FROM cmp.request d
+        WHERE d.over_at <= v_now - interval '30 days'
+        ORDER BY d.over_at LIMIT 2000
+        FOR UPDATE SKIP LOCKED)
+    DELETE FROM cmp.request r USING due WHERE r.id = due.id;
 
     GET DIAGNOSTICS v_past = ROW_COUNT;
 

@@ -608,7 +608,12 @@ refused('a CN that is no UTF-8', sealed(header(), ir(certreq(
 refused('an empty CN', sealed(header(), ir(certreq(
         subject => name('')))), '200 ip badCertTemplate');
 
-for my $time ('', '20261301000000Z', '99991231235960Z', 'x' x 15,
+# OpenSSL 3.1 and later do not decode it
+
+like(outcome(sealed(header(time => ''), ir(certreq()))),
+     qr/^(?:200|400) error badDataFormat$/, "messageTime ''");
+
+for my $time ('20261301000000Z', '99991231235960Z', 'x' x 15,
               '20260101000000+9999')
 {
     refused("messageTime '$time'", sealed(header(time => $time),

@@ -87,6 +87,7 @@ struct cmp_exchange_s {
     cmp_exchange_t              *outer;       /* of an inner message */
     cmp_exchange_t             **inner;
     size_t                       ninner;
+    size_t                       ntree;       /* of the outermost: all inner */
     unsigned                     depth;
 
     unsigned                     strict:1;

@@ -140,7 +140,21 @@ static int
 cmp_nested_parse_one(cmp_exchange_t *ex, size_t n, const cmp_str_t *bytes,
     cmp_refusal_t *refusal)
 {
-    cmp_exchange_t  *inner;
+    cmp_exchange_t  *inner, *root;
+
+    /* each message is a look-up, before anything was authenticated */
+
+    for (root = ex; root->outer != NULL; root = root->outer) {
+        /* void */
+    }
+
+    if (root->ntree == (size_t) ex->ca->max_requests) {
+        return cmp_refuse(refusal, CMP_REFUSE_LIMIT,
+                          "more than %d messages in one",
+                          ex->ca->max_requests);
+    }
+
+    root->ntree++;
 
     inner = cmp_exchange_create(ex->conf);
     if (inner == NULL) {

@@ -192,13 +192,17 @@ my %bodies = (
 for my $name (sort keys %bodies) {
     my $r = post('/pkix/', $bodies{$name});
 
-    is($r->{status}, 400, "$name: 400");
+    # behind a whole message the header could be read: a CMP answer
+
+    my $read = $name eq 'one octet more' || $name eq 'twice';
+
+    is($r->{status}, $read ? 200 : 400, "$name: status");
     is($r->{headers}{'content-type'}, 'application/pkixcmp', "$name: type");
     is($r->{headers}{'cache-control'}, 'no-store', "$name: no-store");
     is($r->{headers}{'content-length'}, length $r->{body}, "$name: length");
     is(body($r->{body}), 23, "$name: error");
     is(status($r->{body})->[0], 2, "$name: rejection");
-    ok(!defined header_field($r->{body}, 1), "$name: no protection");
+    is(defined header_field($r->{body}, 1), $read, "$name: protection");
 }
 
 # without any length

@@ -8,6 +8,10 @@ use CMPTest;
 
 use POSIX ();
 
+# a single process starts no thread pool anew when it reloads
+
+master_on();
+
 credential(reference => 'device1', secret => 'insecure');
 credential(reference => 'once', secret => 'insecure', uses => 1);
 
@@ -236,7 +240,10 @@ my $pid = main::operator('CN=poll-reload', sub {
     sleep(2);
     cmpctl('request', 'approve', $id);
 });
-my ($status, $out) = main::enrol('poll-reload', '-total_timeout', 25);
+# the old worker closes connections that are kept
+
+my ($status, $out) = main::enrol('poll-reload', '-total_timeout', 25,
+                                  '-keep_alive', 0);
 
 waitpid($pid, 0);
 is($status, 0, 'ir') or diag($out);

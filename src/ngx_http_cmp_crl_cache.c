@@ -304,6 +304,13 @@ ngx_http_cmp_crl_current_read(ngx_http_cmp_crl_t *crl)
 static ngx_int_t
 ngx_http_cmp_crl_make(ngx_http_cmp_crl_t *crl)
 {
+    /* somebody made one between the two questions: it may do */
+
+    if (crl->entries.number != crl->current.number + 1) {
+        crl->step = ngx_http_cmp_crl_current;
+        return NGX_OK;
+    }
+
     crl->step = ngx_http_cmp_crl_store;
 
 #if (NGX_THREADS)

@@ -493,9 +493,9 @@ my @batches = map { sealed(header(), der(0xb4, seq(splice @genm, 0, 16))) }
                   1 .. 16;
 
 refused('256 messages in a tree', sealed(header(), der(0xb4,
-        seq(@batches))), '200 error wrongIntegrity');
+        seq(@batches))), '200 error badDataFormat');
 refused('256 messages, a wrong MAC', sealed(header(ref => 'nobody'),
-        der(0xb4, seq(@batches))), '200 error badMessageCheck');
+        der(0xb4, seq(@batches))), '200 error badDataFormat');
 --- sql
 SELECT count(*) FROM cmp.certificate
 --- sql_out

@@ -119,9 +119,11 @@ sub blocked {
 
 
 sub backends {
-    return split /\n/, CMPTest::sql(
+    my @pids = split /\n/, CMPTest::sql(
         "SELECT pid FROM pg_stat_activity WHERE usename = 'cmp_server'
          AND datname = current_database() ORDER BY pid");
+
+    return @pids;
 }
 
 
@@ -166,7 +168,9 @@ sub workers_of {
         push @pids, $1 if $3 == $master && $2 ne 'Z';
     }
 
-    return sort { $a <=> $b } @pids;
+    @pids = sort { $a <=> $b } @pids;
+
+    return @pids;
 }
 
 
@@ -178,8 +182,10 @@ sub open_files {
 
 
 sub log_lines {
-    return split /\n/,
-           CMPTest::slurp("$ENV{TEST_NGINX_SERVROOT}/logs/$_[0]");
+    my @lines = split /\n/,
+                CMPTest::slurp("$ENV{TEST_NGINX_SERVROOT}/logs/$_[0]");
+
+    return @lines;
 }
 
 

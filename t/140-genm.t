@@ -86,11 +86,10 @@ __DATA__
 for my $type (qw(signKeyPairTypes encKeyPairTypes preferredSymmAlg currentCRL
                  caProtEncCert))
 {
-    my ($status, $out) = client('genm', @main::mac, '-infotype', $type,
-        $type eq 'caCerts' ? ('-cacertsout', tmp('certs.pem')) : ());
+    my ($status, $out) = client('genm', @main::mac, '-infotype', $type);
 
     is($status, 0, $type) or diag($out);
-    like($out, qr{id-it-$type|certificate.*certs\.pem}s, "$type is answered");
+    like($out, qr/id-it-$type/, "$type is answered");
 }
 
 my ($status, $out) = client('genm', @main::mac, '-infotype', 'caCerts',
@@ -140,7 +139,6 @@ is($status, 0, 'getcacerts') or diag($out);
 
 for my $label (qw(getrootupdate getcertreqtemplate getcrls)) {
     ($status, $out) = client('genm', @main::mac, '-infotype', 'caCerts',
-                             '-cacertsout', tmp('certs.pem'),
                              '-path', ".well-known/cmp/$label",
                              @main::cacerts);
     is($status, 1, $label);

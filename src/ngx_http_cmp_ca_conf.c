@@ -78,7 +78,7 @@ static ngx_command_t  ngx_http_cmp_ca_commands[] = {
       NGX_CONF_TAKE1,
       ngx_http_cmp_ca_certificate,
       0,
-      offsetof(ngx_http_cmp_ca_t, ca.certificate),
+      offsetof(ngx_http_cmp_ca_t, ca.current.certificate),
       NULL },
 
     { ngx_string("certificate_key"),
@@ -363,8 +363,8 @@ ngx_http_cmp_ca_cleanup(void *data)
     ca->ca.ras = ca->ras.elts;
     ca->ca.nras = ca->ras.nelts;
 
-    if (ca->ca.key == NULL) {
-        ca->ca.key = ca->key.key;
+    if (ca->ca.current.key == NULL) {
+        ca->ca.current.key = ca->key.key;
     }
 
     if (ca->ca.response_key == NULL) {
@@ -439,7 +439,7 @@ ngx_http_cmp_ca_certificate(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     cert = (X509 **) ((char *) conf + cmd->offset);
 
-    chain = (cert == &ca->ca.certificate) ? &ca->ca.chain
+    chain = (cert == &ca->ca.current.certificate) ? &ca->ca.chain
                                           : &ca->ca.response_chain;
 
     if (*cert != NULL) {
@@ -738,7 +738,7 @@ ngx_http_cmp_ca_end(ngx_conf_t *cf, ngx_http_cmp_ca_t *ca)
 
     missing = NULL;
 
-    if (ca->ca.certificate == NULL) {
+    if (ca->ca.current.certificate == NULL) {
         missing = "certificate";
 
     } else if (ca->key.name.len == 0) {

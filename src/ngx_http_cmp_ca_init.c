@@ -140,7 +140,9 @@ ngx_http_cmp_ca_init_one(ngx_conf_t *cf, ngx_http_cmp_main_conf_t *mcf,
     c->ras = ca->ras.elts;
     c->nras = ca->ras.nelts;
 
-    if (ngx_http_cmp_ca_init_key(&ca->key, c->certificate, &c->key) != NGX_OK
+    if (ngx_http_cmp_ca_init_key(&ca->key, c->current.certificate,
+                                 &c->current.key)
+           != NGX_OK
         || ngx_http_cmp_ca_init_key(&ca->response_key, c->response_certificate,
                                     &c->response_key)
            != NGX_OK
@@ -149,7 +151,7 @@ ngx_http_cmp_ca_init_one(ngx_conf_t *cf, ngx_http_cmp_main_conf_t *mcf,
         return NGX_ERROR;
     }
 
-    c->key_later = (ca->key.store != 0);
+    c->current.key_later = (ca->key.store != 0);
     c->response_key_later = (ca->response_key.store != 0);
 
     err[0] = '\0';
@@ -162,6 +164,10 @@ ngx_http_cmp_ca_init_one(ngx_conf_t *cf, ngx_http_cmp_main_conf_t *mcf,
     }
 
     /* how fast a token is nobody knows */
+
+    if (ca->key.store) {
+        c->current.slow = 1;
+    }
 
     if (ca->key.store || ca->response_key.store) {
         c->slow = 1;

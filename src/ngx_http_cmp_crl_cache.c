@@ -315,7 +315,7 @@ ngx_http_cmp_crl_make(ngx_http_cmp_crl_t *crl)
 
 #if (NGX_THREADS)
 
-    if ((crl->ca->ca.slow && crl->ca->ca.inline_sign == 0)
+    if ((crl->ca->ca.current.slow && crl->ca->ca.inline_sign == 0)
         || crl->entries.nentries > NGX_HTTP_CMP_CRL_ENTRIES)
     {
         return ngx_http_cmp_crl_post(crl);

@@ -164,8 +164,8 @@ ngx_http_cmp_key_wipe(void *data)
 void
 ngx_http_cmp_key_open(ngx_http_cmp_ca_t *ca, ngx_log_t *log)
 {
-    if (ngx_http_cmp_key_open_one(ca, &ca->key, ca->ca.certificate,
-                                  &ca->ca.key, log)
+    if (ngx_http_cmp_key_open_one(ca, &ca->key, ca->ca.current.certificate,
+                                  &ca->ca.current.key, log)
         != NGX_OK
         || ngx_http_cmp_key_open_one(ca, &ca->response_key,
                                      ca->ca.response_certificate,

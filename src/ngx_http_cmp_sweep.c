@@ -162,7 +162,7 @@ ngx_http_cmp_register_send(ngx_http_cmp_pg_op_t *op, PGconn *conn)
     ca = ((ngx_http_cmp_ca_t **) worker->main->cas.elts)[worker->current];
 
     cert.data = NULL;
-    len = i2d_X509(ca->ca.certificate, &cert.data);
+    len = i2d_X509(ca->ca.current.certificate, &cert.data);
 
     if (len <= 0) {
         cmp_crypto_error(NULL, 0);

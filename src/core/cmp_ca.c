@@ -207,7 +207,7 @@ cmp_ca_check_profiles(const cmp_ca_t *ca, char *err, size_t size)
             }
         }
 
-        if (profile->ca && X509_get_pathlen(ca->certificate) == 0) {
+        if (profile->ca && X509_get_pathlen(ca->current.certificate) == 0) {
             snprintf(err, size, "profile \"%.*s\" is for CA certificates, "
                      "which the pathLenConstraint of the CA certificate "
                      "forbids", (int) profile->name.len,
@@ -304,6 +304,17 @@ cmp_ca_check_scope(const cmp_ca_t *ca, const cmp_trusted_t *trusted, int ra,
 }
 
 
+const cmp_issuer_t *
+cmp_ca_issuer(const cmp_ca_t *ca, size_t n)
+{
+    if (n == 0) {
+        return &ca->current;
+    }
+
+    return (n <= ca->nprevious) ? &ca->previous[n - 1] : NULL;
+}
+
+
 const cmp_profile_t *
 cmp_ca_profile(const cmp_ca_t *ca, const cmp_str_t *name)
 {
@@ -342,9 +353,9 @@ cmp_ca_free_trusted(cmp_trusted_t *trusted, size_t n)
 void
 cmp_ca_cleanup(cmp_ca_t *ca)
 {
-    X509_free(ca->certificate);
+    X509_free(ca->current.certificate);
     sk_X509_pop_free(ca->chain, X509_free);
-    EVP_PKEY_free(ca->key);
+    EVP_PKEY_free(ca->current.key);
 
     X509_free(ca->response_certificate);
     sk_X509_pop_free(ca->response_chain, X509_free);

@@ -54,14 +54,38 @@ typedef struct {
 } cmp_trusted_t;
 
 
+/*
+ * A key that signs under the name of the CA: the current one, or one from
+ * before a rollover, which signs CRLs and OCSP responses for as long as its
+ * certificate is valid, but no certificates any more.
+ */
+
+typedef struct {
+    X509                 *certificate;
+    EVP_PKEY             *key;
+    unsigned              key_later:1;  /* "key" is public: each worker puts
+                                           the private one there */
+
+    /* --- made by cmp_ca_finish() --- */
+
+    const EVP_MD         *md;           /* of signatures; NULL for keys that
+                                           need none */
+    unsigned              slow:1;       /* signing does not belong into an
+                                           event loop */
+} cmp_issuer_t;
+
+
 typedef struct {
     cmp_str_t             name;
     int                   id;           /* of the store; constant for a name */
 
     /* the CA's own; chain: its issuers in order, the root last if present */
-    X509                 *certificate;
+    cmp_issuer_t          current;
     STACK_OF(X509)       *chain;
-    EVP_PKEY             *key;
+
+    /* from before rollovers, of the same name; the latest first */
+    cmp_issuer_t         *previous;
+    size_t                nprevious;
 
     /* protects answers; NULL: the CA's own */
     X509                 *response_certificate;
@@ -101,21 +125,17 @@ typedef struct {
     unsigned              ca_pubs_always:1;     /* not only for MAC */
     unsigned              no_root:1;            /* extraCerts without root */
     unsigned              inline_sign:1;        /* thread_pool off */
-    unsigned              key_later:1;          /* "key" is public: each worker
-                                                   puts the private one there */
-    unsigned              response_key_later:1;
+    unsigned              response_key_later:1; /* as in cmp_issuer_t */
 
     /* --- made by cmp_ca_finish() --- */
 
-    const EVP_MD         *md;           /* of certificate signatures; NULL for
-                                           keys that need none */
     const EVP_MD         *response_md;
     X509_NAME            *subject;      /* of certificate; borrowed */
     cmp_str_t             subject_der;
     X509                 *root;         /* self-signed, of the chain, or NULL;
                                            borrowed */
-    unsigned              slow:1;       /* signing does not belong into an
-                                           event loop */
+    unsigned              slow:1;       /* the current key or the one for
+                                           responses is */
 } cmp_ca_t;
 
 
@@ -152,6 +172,9 @@ int cmp_ca_read_key(const char *file, const char *password, EVP_PKEY **key,
     char *err, size_t size);
 int cmp_ca_read_crls(const char *file, STACK_OF(X509_CRL) **crls, char *err,
     size_t size);
+
+/* 0: the current one, n: the nth previous one; NULL when there is none */
+const cmp_issuer_t *cmp_ca_issuer(const cmp_ca_t *ca, size_t n);
 
 /* by name; an empty name is the default; NULL when there is none */
 const cmp_profile_t *cmp_ca_profile(const cmp_ca_t *ca, const cmp_str_t *name);

@@ -126,7 +126,7 @@ cmp_ca_check_certificate(cmp_ca_t *ca, char *err, size_t size)
     X509        *cert;
     const char  *what;
 
-    cert = ca->certificate;
+    cert = ca->current.certificate;
     what = "the CA certificate";
 
     if (cert == NULL) {
@@ -136,7 +136,8 @@ cmp_ca_check_certificate(cmp_ca_t *ca, char *err, size_t size)
 
     if (cmp_ca_check_cert(cert, what, err, size) != CMP_OK
         || cmp_ca_check_is_ca(cert, what, err, size) != CMP_OK
-        || cmp_ca_check_key(cert, ca->key, what, "certificate_key", err, size)
+        || cmp_ca_check_key(cert, ca->current.key, what, "certificate_key",
+                            err, size)
            != CMP_OK)
     {
         return CMP_ERROR;
@@ -153,13 +154,14 @@ cmp_ca_check_certificate(cmp_ca_t *ca, char *err, size_t size)
         return CMP_ERROR;
     }
 
-    if (cmp_sign_md(ca->key, &ca->md) != CMP_OK) {
+    if (cmp_sign_md(ca->current.key, &ca->current.md) != CMP_OK) {
         snprintf(err, size, "the key of %s cannot sign", what);
         return CMP_ERROR;
     }
 
     ca->subject = X509_get_subject_name(cert);
-    ca->slow = (cmp_sign_slow(ca->key) != 0);
+    ca->current.slow = (cmp_sign_slow(ca->current.key) != 0);
+    ca->slow = ca->current.slow;
 
     return CMP_OK;
 }
@@ -182,7 +184,7 @@ cmp_ca_check_chain(cmp_ca_t *ca, char *err, size_t size)
         return CMP_ERROR;
     }
 
-    cert = ca->certificate;
+    cert = ca->current.certificate;
 
     for (i = 0; i < n; i++) {
         issuer = sk_X509_value(ca->chain, i);
@@ -263,8 +265,8 @@ cmp_ca_check_response(cmp_ca_t *ca, char *err, size_t size)
             return CMP_ERROR;
         }
 
-        cert = ca->certificate;
-        key = ca->key;
+        cert = ca->current.certificate;
+        key = ca->current.key;
         what = "the CA certificate";
 
     } else {
@@ -287,7 +289,7 @@ cmp_ca_check_response(cmp_ca_t *ca, char *err, size_t size)
     {
         snprintf(err, size, "%s has no digitalSignature in its keyUsage, "
                  "clients would refuse answers that it protects%s", what,
-                 (cert == ca->certificate)
+                 (cert == ca->current.certificate)
                  ? ": set a \"response_certificate\"" : "");
         return CMP_ERROR;
     }
@@ -328,7 +330,7 @@ cmp_ca_check_response_path(cmp_ca_t *ca, char *err, size_t size)
 
     store = X509_STORE_new();
 
-    if (store == NULL || !X509_STORE_add_cert(store, ca->certificate)) {
+    if (store == NULL || !X509_STORE_add_cert(store, ca->current.certificate)) {
         X509_STORE_free(store);
         snprintf(err, size, "out of memory");
         return CMP_ERROR;
@@ -499,7 +501,7 @@ cmp_ca_warm(cmp_ca_t *ca, char *err, size_t size)
     int     i;
     size_t  k;
 
-    cmp_ca_warm_cert(ca->certificate);
+    cmp_ca_warm_cert(ca->current.certificate);
 
     for (i = 0; i < sk_X509_num(ca->chain); i++) {
         cmp_ca_warm_cert(sk_X509_value(ca->chain, i));
@@ -517,8 +519,10 @@ cmp_ca_warm(cmp_ca_t *ca, char *err, size_t size)
         cmp_ca_warm_cert(ca->ras[k].cert);
     }
 
-    if (ca->key_later == 0
-        && cmp_ca_sign_once(ca->key, ca->md, ca->certificate) != CMP_OK)
+    if (ca->current.key_later == 0
+        && cmp_ca_sign_once(ca->current.key, ca->current.md,
+                            ca->current.certificate)
+           != CMP_OK)
     {
         snprintf(err, size, "a test signature with the key of "
                  "\"certificate_key\" failed");

@@ -132,7 +132,7 @@ cmp_crl_make(const cmp_ca_t *ca, int64_t number, int64_t now,
         }
     }
 
-    ctx = cmp_sign_ctx(ca->key, ca->md);
+    ctx = cmp_sign_ctx(ca->current.key, ca->current.md);
 
     if (ctx == NULL
         || ASN1_item_sign_ctx(ASN1_ITEM_rptr(cmp_tbs_cert_list_t),
@@ -192,7 +192,7 @@ cmp_crl_fill(const cmp_ca_t *ca, cmp_tbs_cert_list_t *tbs, int64_t number,
     }
 
     aki->keyid = ASN1_OCTET_STRING_dup(
-                     X509_get0_subject_key_id(ca->certificate));
+                     X509_get0_subject_key_id(ca->current.certificate));
 
     if (aki->keyid == NULL
         || cmp_crl_extension(tbs->extensions, NID_authority_key_identifier,

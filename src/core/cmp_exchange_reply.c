@@ -139,7 +139,7 @@ static X509 *
 cmp_reply_certificate(const cmp_exchange_t *ex)
 {
     return ex->ca->response_certificate != NULL
-           ? ex->ca->response_certificate : ex->ca->certificate;
+           ? ex->ca->response_certificate : ex->ca->current.certificate;
 }
 
 
@@ -226,7 +226,7 @@ cmp_reply_names(cmp_exchange_t *ex, int sign)
 
     /* a client pins the issuing CA when it has a secret only */
 
-    cert = sign ? cmp_reply_certificate(ex) : ex->ca->certificate;
+    cert = sign ? cmp_reply_certificate(ex) : ex->ca->current.certificate;
 
     GENERAL_NAME_free(header->sender);
     header->sender = cmp_directory_name(X509_get_subject_name(cert));
@@ -392,7 +392,7 @@ cmp_reply_extra_certs(cmp_exchange_t *ex, int sign)
 
     if (cmp_reply_issues(ex)) {
 
-        if (cmp_push_certificate(certs, ex->ca->certificate) != CMP_OK
+        if (cmp_push_certificate(certs, ex->ca->current.certificate) != CMP_OK
             || cmp_reply_push_chain(ex, ex->ca->chain) != CMP_OK)
         {
             return CMP_ERROR;
@@ -426,12 +426,12 @@ cmp_reply_response_chain(cmp_exchange_t *ex)
         last = sk_X509_value(chain, sk_X509_num(chain) - 1);
     }
 
-    if (X509_check_issued(ex->ca->certificate, last) != X509_V_OK) {
+    if (X509_check_issued(ex->ca->current.certificate, last) != X509_V_OK) {
         return CMP_OK;
     }
 
     return cmp_push_certificate(&ex->answer->extra_certs,
-                                ex->ca->certificate);
+                                ex->ca->current.certificate);
 }
 
 

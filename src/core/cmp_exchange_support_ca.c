@@ -44,7 +44,7 @@ cmp_support_ca_certs(cmp_exchange_t *ex, const ASN1_TYPE *value,
     (void) refusal;
 
     certs = NULL;
-    rc = cmp_push_certificate(&certs, ex->ca->certificate);
+    rc = cmp_push_certificate(&certs, ex->ca->current.certificate);
 
     for (i = 0; rc == CMP_OK && i < sk_X509_num(ex->ca->chain); i++) {
 

@@ -240,10 +240,11 @@ cmp_issue_validity(cmp_issue_ctx_t *ctx)
     int64_t   now, from, to, ca_from, ca_to;
 
     now = ctx->request->now / 1000;
+    cert = ctx->ca->current.certificate;
 
-    if (cmp_issue_time(X509_get0_notBefore(ctx->ca->certificate), &ca_from)
+    if (cmp_issue_time(X509_get0_notBefore(cert), &ca_from)
         != CMP_OK
-        || cmp_issue_time(X509_get0_notAfter(ctx->ca->certificate), &ca_to)
+        || cmp_issue_time(X509_get0_notAfter(cert), &ca_to)
            != CMP_OK)
     {
         return CMP_ERROR;
@@ -447,7 +448,7 @@ cmp_issue_sign(const cmp_ca_t *ca, cmp_issue_t *issue, int64_t now,
         return CMP_ERROR;
     }
 
-    ctx = cmp_sign_ctx(ca->key, ca->md);
+    ctx = cmp_sign_ctx(ca->current.key, ca->current.md);
 
     rc = (ctx != NULL && X509_sign_ctx(issue->cert, ctx) > 0) ? CMP_OK
                                                               : CMP_ERROR;

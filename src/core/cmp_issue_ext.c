@@ -373,7 +373,7 @@ cmp_issue_key_ids(cmp_issue_ctx_t *ctx)
     }
 
     aki->keyid = ASN1_OCTET_STRING_dup(
-                     X509_get0_subject_key_id(ctx->ca->certificate));
+                     X509_get0_subject_key_id(ctx->ca->current.certificate));
 
     rc = (aki->keyid != NULL)
          ? cmp_issue_add(ctx, NID_authority_key_identifier, aki, 0)
@@ -429,7 +429,7 @@ cmp_issue_aki_asked(cmp_issue_ctx_t *ctx)
     same = (asked->keyid != NULL && asked->issuer == NULL
             && asked->serial == NULL
             && ASN1_OCTET_STRING_cmp(asked->keyid,
-                   X509_get0_subject_key_id(ctx->ca->certificate))
+                   X509_get0_subject_key_id(ctx->ca->current.certificate))
                == 0);
 
     AUTHORITY_KEYID_free(asked);

@@ -234,7 +234,7 @@ cmp_path_own(const cmp_ca_t *ca, const cmp_records_t *records,
         return NULL;
     }
 
-    subject = X509_get_subject_name(ca->certificate);
+    subject = X509_get_subject_name(ca->current.certificate);
 
     if (X509_NAME_cmp(X509_get_issuer_name(cert), subject) != 0) {
         return NULL;
@@ -328,13 +328,13 @@ cmp_path_issued_here(const cmp_ca_t *ca, X509 *cert)
     int  rc;
 
     if (X509_NAME_cmp(X509_get_issuer_name(cert),
-                      X509_get_subject_name(ca->certificate))
+                      X509_get_subject_name(ca->current.certificate))
         != 0)
     {
         return 0;
     }
 
-    rc = X509_verify(cert, X509_get0_pubkey(ca->certificate));
+    rc = X509_verify(cert, X509_get0_pubkey(ca->current.certificate));
 
     cmp_crypto_error(NULL, 0);
 
@@ -351,7 +351,7 @@ cmp_path_check_chain(const cmp_ca_t *ca, const cmp_msg_t *msg,
     int    i;
     X509  *cert;
 
-    cert = ca->certificate;
+    cert = ca->current.certificate;
 
     for (i = 0; cert != NULL; i++) {
 

@@ -346,8 +346,8 @@ cmp_path_issuer(const cmp_ca_t *ca, const cmp_msg_t *msg, X509 *cert)
         return cert;
     }
 
-    if (cmp_path_is_issuer(ca->certificate, cert) != 0) {
-        return ca->certificate;
+    if (cmp_path_is_issuer(ca->current.certificate, cert) != 0) {
+        return ca->current.certificate;
     }
 
     for (i = 0; i < sk_X509_num(ca->chain); i++) {

@@ -341,7 +341,7 @@ cmp_protect_sign(const cmp_ca_t *ca, cmp_pki_message_t *answer,
 
     (void) pool;
 
-    key = (ca->response_key != NULL) ? ca->response_key : ca->key;
+    key = (ca->response_key != NULL) ? ca->response_key : ca->current.key;
 
     if (cmp_sign_md(key, &md) != CMP_OK) {
         return CMP_ERROR;

@@ -219,11 +219,11 @@ harness_ca(harness_t *h)
     ca->name.len = 4;
     ca->id = HARNESS_CA_ID;
 
-    ca->certificate = harness_ref(h->issuer.cert);
+    ca->current.certificate = harness_ref(h->issuer.cert);
     ca->chain = harness_alloc(sk_X509_new_null());
     (void) sk_X509_push(ca->chain, harness_ref(h->root.cert));
-    ca->key = h->issuer.key;
-    (void) EVP_PKEY_up_ref(ca->key);
+    ca->current.key = h->issuer.key;
+    (void) EVP_PKEY_up_ref(ca->current.key);
 
     ca->response_certificate = harness_ref(h->response.cert);
     ca->response_chain = harness_alloc(sk_X509_new_null());

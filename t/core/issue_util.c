@@ -41,8 +41,8 @@ issue_create(issue_test_t *t, int kind, int flags)
 
     cert = pki_cert(&conf);
     t->ca.name = test_str("test");
-    t->ca.certificate = cert;
-    t->ca.key = conf.key;
+    t->ca.current.certificate = cert;
+    t->ca.current.key = conf.key;
 
     if (flags & ISSUE_RESPONSE) {
         conf.subject = "/CN=server";
@@ -300,8 +300,9 @@ issue_sign(issue_test_t *t)
     cert = d2i_X509(NULL, &p, t->issue.der.len);
     assert_non_null(cert);
     assert_ptr_equal(p, t->issue.der.data + t->issue.der.len);
-    assert_int_equal(X509_verify(cert, t->ca.key), 1);
-    assert_int_equal(X509_check_issued(t->ca.certificate, cert), X509_V_OK);
+    assert_int_equal(X509_verify(cert, t->ca.current.key), 1);
+    assert_int_equal(X509_check_issued(t->ca.current.certificate, cert),
+                     X509_V_OK);
     assert_int_equal(X509_get_version(cert), X509_VERSION_3);
     assert_int_equal(X509_get_extension_flags(cert) & EXFLAG_INVALID, 0);
 

@@ -229,8 +229,8 @@ path_setup(void **state)
     path_vendor = path_ca_pair("/CN=vendor", NULL);
 
     test_ca(&path_ca);
-    path_ca.certificate = path_issuer->cert;
-    path_ca.key = path_issuer->key;
+    path_ca.current.certificate = path_issuer->cert;
+    path_ca.current.key = path_issuer->key;
     path_ca.subject = X509_get_subject_name(path_issuer->cert);
     path_ca.chain = sk_X509_new_null();
     assert_true(sk_X509_push(path_ca.chain, path_root->cert) > 0);

@@ -53,9 +53,9 @@ test_create(test_t *t)
 
     cmp_ca_init(&t->ca);
     t->ca.name = test_str("devices");
-    t->ca.key = pki_key(PKI_P256, "CA");
-    t->ca.certificate = test_cert(t, "/CN=CA", t->ca.key, NULL, NULL,
-                            "critical,CA:TRUE",
+    t->ca.current.key = pki_key(PKI_P256, "CA");
+    t->ca.current.certificate = test_cert(t, "/CN=CA", t->ca.current.key,
+                            NULL, NULL, "critical,CA:TRUE",
                             "critical,digitalSignature,keyCertSign,cRLSign");
 
     word = test_str("ec:P-256");
@@ -80,7 +80,7 @@ static void
 test_destroy(test_t *t)
 {
     cmp_ca_cleanup(&t->ca);
-    assert_null(t->ca.certificate);
+    assert_null(t->ca.current.certificate);
     cmp_pool_destroy(t->pool);
     assert_int_equal(ERR_peek_error(), 0);
 }
@@ -134,8 +134,8 @@ test_finish(test_t *t, const char *err)
 static void
 test_replace(test_t *t, X509 *cert)
 {
-    X509_free(t->ca.certificate);
-    t->ca.certificate = cert;
+    X509_free(t->ca.current.certificate);
+    t->ca.current.certificate = cert;
 }
 
 
@@ -150,11 +150,11 @@ test_ca_fine(void **state)
     test_create(&t);
     test_finish(&t, NULL);
 
-    assert_ptr_equal(t.ca.md, EVP_sha256());
+    assert_ptr_equal(t.ca.current.md, EVP_sha256());
     assert_ptr_equal(t.ca.response_md, EVP_sha256());
-    assert_ptr_equal(t.ca.root, t.ca.certificate);
+    assert_ptr_equal(t.ca.root, t.ca.current.certificate);
     assert_int_equal(X509_NAME_cmp(t.ca.subject,
-                         X509_get_subject_name(t.ca.certificate)), 0);
+                         X509_get_subject_name(t.ca.current.certificate)), 0);
     assert_int_equal(t.ca.subject_der.len,
                      i2d_X509_NAME(t.ca.subject, NULL));
 
@@ -204,8 +204,8 @@ test_ca_certificate(void **state)
 
     for (i = 0; i < sizeof(certs) / sizeof(certs[0]); i++) {
         test_create(&t);
-        test_replace(&t, test_cert(&t, certs[i].subject, t.ca.key, NULL, NULL,
-                                   certs[i].bc, certs[i].ku));
+        test_replace(&t, test_cert(&t, certs[i].subject, t.ca.current.key,
+                                   NULL, NULL, certs[i].bc, certs[i].ku));
         test_finish(&t, certs[i].err);
         test_destroy(&t);
     }
@@ -228,12 +228,12 @@ test_ca_key(void **state)
     (void) state;
 
     test_create(&t);
-    EVP_PKEY_free(t.ca.key);
-    t.ca.key = pki_key(PKI_P256, "other");
+    EVP_PKEY_free(t.ca.current.key);
+    t.ca.current.key = pki_key(PKI_P256, "other");
     test_finish(&t, "the key of \"certificate_key\" does not belong to the CA "
                 "certificate");
-    EVP_PKEY_free(t.ca.key);
-    t.ca.key = NULL;
+    EVP_PKEY_free(t.ca.current.key);
+    t.ca.current.key = NULL;
     test_finish(&t, "no \"certificate_key\" is set for the CA certificate");
     test_destroy(&t);
 
@@ -241,19 +241,19 @@ test_ca_key(void **state)
 
     test_create(&t);
     der = NULL;
-    len = i2d_PUBKEY(t.ca.key, &der);
-    EVP_PKEY_free(t.ca.key);
+    len = i2d_PUBKEY(t.ca.current.key, &der);
+    EVP_PKEY_free(t.ca.current.key);
     p = der;
-    t.ca.key = d2i_PUBKEY(NULL, &p, len);
+    t.ca.current.key = d2i_PUBKEY(NULL, &p, len);
     OPENSSL_free(der);
     test_finish(&t, "a test signature with the key of \"certificate_key\" "
                 "failed");
     test_destroy(&t);
 
     test_create(&t);
-    EVP_PKEY_free(t.ca.key);
-    t.ca.key = pki_key(PKI_RSA_1024, "CA");
-    test_replace(&t, test_cert(&t, "/CN=CA", t.ca.key, NULL, NULL,
+    EVP_PKEY_free(t.ca.current.key);
+    t.ca.current.key = pki_key(PKI_RSA_1024, "CA");
+    test_replace(&t, test_cert(&t, "/CN=CA", t.ca.current.key, NULL, NULL,
                            "critical,CA:TRUE",
                            "critical,digitalSignature,keyCertSign,cRLSign"));
     test_finish(&t, "the key of the CA certificate is not acceptable: an RSA "
@@ -271,13 +271,13 @@ test_ca_validity(void **state)
 
     test_create(&t);
     t.now -= 3 * TEST_HOUR;
-    test_replace(&t, test_cert(&t, "/CN=CA", t.ca.key, NULL, NULL,
+    test_replace(&t, test_cert(&t, "/CN=CA", t.ca.current.key, NULL, NULL,
                            "critical,CA:TRUE",
                            "critical,digitalSignature,keyCertSign,cRLSign"));
     test_finish(&t, "the CA certificate has expired");
 
     t.now += 6 * TEST_HOUR;
-    test_replace(&t, test_cert(&t, "/CN=CA", t.ca.key, NULL, NULL,
+    test_replace(&t, test_cert(&t, "/CN=CA", t.ca.current.key, NULL, NULL,
                            "critical,CA:TRUE",
                            "critical,digitalSignature,keyCertSign,cRLSign"));
     test_finish(&t, "the CA certificate is not valid yet");
@@ -304,7 +304,7 @@ test_ca_chain(void **state)
     middle = test_cert(&t, "/CN=middle", middle_key, root, root_key,
                        "critical,CA:TRUE,pathlen:0", "keyCertSign");
 
-    test_replace(&t, test_cert(&t, "/CN=CA", t.ca.key, root, root_key,
+    test_replace(&t, test_cert(&t, "/CN=CA", t.ca.current.key, root, root_key,
                            "critical,CA:TRUE,pathlen:0",
                            "critical,digitalSignature,keyCertSign,cRLSign"));
 
@@ -329,8 +329,8 @@ test_ca_chain(void **state)
 
     /* middle forbids a CA below it */
 
-    test_replace(&t, test_cert(&t, "/CN=CA", t.ca.key, middle, middle_key,
-                           "critical,CA:TRUE",
+    test_replace(&t, test_cert(&t, "/CN=CA", t.ca.current.key, middle,
+                           middle_key, "critical,CA:TRUE",
                            "critical,digitalSignature,keyCertSign,cRLSign"));
     X509_up_ref(root);
     sk_X509_push(t.ca.chain, root);
@@ -368,7 +368,8 @@ test_ca_response(void **state)
                 "\"response_certificate\"");
 
     t.ca.response_certificate = test_cert(&t, "/CN=cmp", t.ca.response_key,
-                                          t.ca.certificate, t.ca.key, NULL,
+                                          t.ca.current.certificate,
+                                          t.ca.current.key, NULL,
                                           "digitalSignature");
     test_finish(&t, NULL);
     assert_null(t.ca.response_md);
@@ -382,14 +383,15 @@ test_ca_response(void **state)
 
     X509_free(t.ca.response_certificate);
     t.ca.response_certificate = test_cert(&t, "/CN=cmp", t.ca.response_key,
-                                          t.ca.certificate, t.ca.key, NULL,
+                                          t.ca.current.certificate,
+                                          t.ca.current.key, NULL,
                                           "keyAgreement");
     test_finish(&t, "the response certificate has no digitalSignature in its "
                 "keyUsage, clients would refuse answers that it protects");
 
     X509_free(t.ca.response_certificate);
     t.ca.response_certificate = test_cert(&t, "/CN=cmp", t.ca.response_key,
-                                          t.ca.certificate, other, NULL,
+                                          t.ca.current.certificate, other, NULL,
                                           "digitalSignature");
     test_finish(&t, "the response certificate does not chain to the CA "
                 "certificate or its issuers: ");
@@ -470,7 +472,7 @@ test_ca_profiles(void **state)
     t.profiles[1].ca = 1;
     test_finish(&t, NULL);
 
-    test_replace(&t, test_cert(&t, "/CN=CA", t.ca.key, NULL, NULL,
+    test_replace(&t, test_cert(&t, "/CN=CA", t.ca.current.key, NULL, NULL,
                            "critical,CA:TRUE,pathlen:0",
                            "critical,digitalSignature,keyCertSign,cRLSign"));
     test_finish(&t, "profile \"server\" is for CA certificates, which the "
@@ -487,7 +489,7 @@ test_ra(test_t *t, const char *ku)
 
     memset(&conf, 0, sizeof(pki_cert_t));
     conf.subject = "/CN=ra";
-    conf.key = t->ca.key;
+    conf.key = t->ca.current.key;
     conf.serial = 1;
     conf.not_before = t->now - TEST_HOUR;
     conf.not_after = t->now + TEST_HOUR;
@@ -508,8 +510,8 @@ test_ca_scopes(void **state)
 
     test_create(&t);
 
-    X509_up_ref(t.ca.certificate);
-    t.trusted[0].cert = t.ca.certificate;
+    X509_up_ref(t.ca.current.certificate);
+    t.trusted[0].cert = t.ca.current.certificate;
     t.trusted[0].scope = &t.scope;
     t.ca.anchors = t.trusted;
     t.ca.nanchors = 1;
@@ -590,9 +592,9 @@ test_ca_pss(void **state)
     assert_int_equal(EVP_PKEY_keygen(ctx, &key), 1);
     EVP_PKEY_CTX_free(ctx);
 
-    cert = X509_dup(t.ca.certificate);
-    EVP_PKEY_free(t.ca.key);
-    t.ca.key = key;
+    cert = X509_dup(t.ca.current.certificate);
+    EVP_PKEY_free(t.ca.current.key);
+    t.ca.current.key = key;
     assert_int_equal(X509_set_pubkey(cert, key), 1);
     md_ctx = cmp_sign_ctx(key, EVP_sha256());
     assert_non_null(md_ctx);

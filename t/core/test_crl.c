@@ -39,7 +39,7 @@ test_crl_make(issue_test_t *t, int64_t number, const cmp_crl_entry_t *entries,
     crl = d2i_X509_CRL(NULL, &p, der.len);
     assert_non_null(crl);
     assert_ptr_equal(p, der.data + der.len);
-    assert_int_equal(X509_CRL_verify(crl, t->ca.key), 1);
+    assert_int_equal(X509_CRL_verify(crl, t->ca.current.key), 1);
 
     /* libcrypto would write all of it in the same way */
 
@@ -133,7 +133,8 @@ test_crl_empty(void **state)
                                    &critical, NULL);
         assert_non_null(aki);
         assert_int_equal(ASN1_OCTET_STRING_cmp(aki->keyid,
-                             X509_get0_subject_key_id(t.ca.certificate)), 0);
+                             X509_get0_subject_key_id(
+                                 t.ca.current.certificate)), 0);
         AUTHORITY_KEYID_free(aki);
 
         X509_CRL_free(crl);

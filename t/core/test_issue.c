@@ -247,7 +247,7 @@ test_issue_ca_ends(void **state)
                         "CA certificate");
     cert = issue_sign(&t);
     assert_int_equal(ASN1_TIME_compare(X509_get0_notAfter(cert),
-                         X509_get0_notAfter(t.ca.certificate)), 0);
+                         X509_get0_notAfter(t.ca.current.certificate)), 0);
     X509_free(cert);
 
     t.request.now = 2051222400000LL;

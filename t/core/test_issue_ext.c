@@ -301,7 +301,8 @@ test_issue_extensions(void **state)
         free(text);
         assert_int_equal(ASN1_OCTET_STRING_cmp(
                              X509_get0_authority_key_id(cert),
-                             X509_get0_subject_key_id(t.ca.certificate)), 0);
+                             X509_get0_subject_key_id(
+                                 t.ca.current.certificate)), 0);
         assert_int_equal(X509_get0_subject_key_id(cert)->length, 20);
         assert_memory_equal(X509_get0_subject_key_id(cert)->data,
                             t.issue.ski.data, 20);

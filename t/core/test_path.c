@@ -164,7 +164,7 @@ test_own_strict(void **state)
 
     /* directly below a root */
 
-    path_ca.certificate = path_root->cert;
+    path_ca.current.certificate = path_root->cert;
     (void) sk_X509_pop(path_ca.chain);
     own = path_pair("/CN=device", PKI_P256, path_root, NULL);
     path_store(own);

@@ -476,7 +476,7 @@ test_answers(void **state)
         /* that of the CA, or the one for answers */
 
         if (i < 7) {
-            ca.key = key;
+            ca.current.key = key;
 
         } else {
             ca.response_key = key;

@@ -30,6 +30,15 @@ typedef struct ngx_http_cmp_crl_ctx_s   ngx_http_cmp_crl_ctx_t;
 typedef struct ngx_http_cmp_throttle_s  ngx_http_cmp_throttle_t;
 
 
+/* whose limits a cmp_scope_t has: that decides what may be set */
+
+typedef enum {
+    NGX_HTTP_CMP_SCOPE_ANCHOR = 0,
+    NGX_HTTP_CMP_SCOPE_RA,               /* listed by ra_certificate */
+    NGX_HTTP_CMP_SCOPE_RA_PROFILE        /* made by a profile */
+} ngx_http_cmp_scope_e;
+
+
 /* one cmp_profile; the flags and times wait for the end of the block */
 
 typedef struct {
@@ -186,6 +195,13 @@ char *ngx_http_cmp_trusted_certificate(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 char *ngx_http_cmp_ra_certificate(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+
+/*
+ * The limits in the words from the index "first" on; NULL, logged, when one
+ * of them is wrong or there is no memory
+ */
+cmp_scope_t *ngx_http_cmp_scope(ngx_conf_t *cf, ngx_uint_t first,
+    ngx_http_cmp_scope_e kind);
 
 /* what needs all of the blocks; NGX_OK or NGX_ERROR, logged */
 void ngx_http_cmp_ca_defaults(ngx_http_cmp_ca_t *ca);

@@ -21,6 +21,8 @@ static char *ngx_http_cmp_profile_words(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_cmp_profile_ca(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static char *ngx_http_cmp_profile_ra(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 static char *ngx_http_cmp_profile_url(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_cmp_profile_end(ngx_conf_t *cf,
@@ -114,8 +116,8 @@ static ngx_command_t  ngx_http_cmp_profile_commands[] = {
       NULL },
 
     { ngx_string("ra"),
-      NGX_CONF_FLAG,
-      ngx_conf_set_flag_slot,
+      NGX_CONF_1MORE,
+      ngx_http_cmp_profile_ra,
       0,
       offsetof(ngx_http_cmp_profile_t, ra),
       NULL },
@@ -394,6 +396,34 @@ invalid:
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\"",
                        &value[2]);
     return NGX_CONF_ERROR;
+}
+
+
+static char *
+ngx_http_cmp_profile_ra(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_cmp_profile_t *prf = conf;
+
+    char       *rv;
+    ngx_str_t  *value;
+
+    rv = ngx_conf_set_flag_slot(cf, cmd, conf);
+
+    if (rv != NGX_CONF_OK || cf->args->nelts == 2) {
+        return rv;
+    }
+
+    if (prf->ra == 0) {
+        value = cf->args->elts;
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\"",
+                           &value[2]);
+        return NGX_CONF_ERROR;
+    }
+
+    prf->profile.ra_scope = ngx_http_cmp_scope(cf, 2,
+                                             NGX_HTTP_CMP_SCOPE_RA_PROFILE);
+
+    return (prf->profile.ra_scope != NULL) ? NGX_CONF_OK : NGX_CONF_ERROR;
 }
 
 

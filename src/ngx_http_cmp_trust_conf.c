@@ -3,7 +3,7 @@
  * Copyright (C) ngx_http_cmp_module contributors
  *
  * trusted_certificate and ra_certificate: who may sign requests besides our
- * own end entities, and what for.
+ * own end entities, and what for; the limits of the RAs that a profile makes.
  */
 
 
@@ -11,9 +11,9 @@
 
 
 static char *ngx_http_cmp_trust(ngx_conf_t *cf, ngx_array_t *list,
-    ngx_uint_t ra);
+    ngx_http_cmp_scope_e kind);
 static ngx_int_t ngx_http_cmp_trust_scope(ngx_conf_t *cf, ngx_str_t *word,
-    cmp_scope_t *scope, ngx_uint_t ra);
+    cmp_scope_t *scope, ngx_http_cmp_scope_e kind);
 static ngx_int_t ngx_http_cmp_trust_profiles(ngx_conf_t *cf, ngx_str_t *names,
     cmp_scope_t *scope);
 static ngx_int_t ngx_http_cmp_trust_reasons(ngx_str_t *names,
@@ -50,7 +50,7 @@ ngx_http_cmp_trusted_certificate(ngx_conf_t *cf, ngx_command_t *cmd,
 {
     ngx_http_cmp_ca_t *ca = conf;
 
-    return ngx_http_cmp_trust(cf, &ca->anchors, 0);
+    return ngx_http_cmp_trust(cf, &ca->anchors, NGX_HTTP_CMP_SCOPE_ANCHOR);
 }
 
 
@@ -59,17 +59,17 @@ ngx_http_cmp_ra_certificate(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_cmp_ca_t *ca = conf;
 
-    return ngx_http_cmp_trust(cf, &ca->ras, 1);
+    return ngx_http_cmp_trust(cf, &ca->ras, NGX_HTTP_CMP_SCOPE_RA);
 }
 
 
 static char *
-ngx_http_cmp_trust(ngx_conf_t *cf, ngx_array_t *list, ngx_uint_t ra)
+ngx_http_cmp_trust(ngx_conf_t *cf, ngx_array_t *list,
+    ngx_http_cmp_scope_e kind)
 {
     char             err[NGX_HTTP_CMP_ERR_LEN];
     X509            *cert;
     ngx_str_t       *value;
-    ngx_uint_t       i;
     cmp_scope_t     *scope;
     cmp_trusted_t   *trusted;
     STACK_OF(X509)  *certs;
@@ -80,22 +80,9 @@ ngx_http_cmp_trust(ngx_conf_t *cf, ngx_array_t *list, ngx_uint_t ra)
         return NGX_CONF_ERROR;
     }
 
-    scope = ngx_pcalloc(cf->pool, sizeof(cmp_scope_t));
+    scope = ngx_http_cmp_scope(cf, 2, kind);
     if (scope == NULL) {
         return NGX_CONF_ERROR;
-    }
-
-    for (i = 2; i < cf->args->nelts; i++) {
-
-        if (ngx_http_cmp_trust_scope(cf, &value[i], scope, ra) != NGX_OK) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid parameter \"%V\"", &value[i]);
-            return NGX_CONF_ERROR;
-        }
-    }
-
-    if (ra && scope->reasons == 0) {
-        scope->reasons = 0x77f;
     }
 
     certs = NULL;
@@ -130,13 +117,51 @@ ngx_http_cmp_trust(ngx_conf_t *cf, ngx_array_t *list, ngx_uint_t ra)
 }
 
 
+cmp_scope_t *
+ngx_http_cmp_scope(ngx_conf_t *cf, ngx_uint_t first, ngx_http_cmp_scope_e kind)
+{
+    ngx_str_t    *value;
+    ngx_uint_t    i;
+    cmp_scope_t  *scope;
+
+    scope = ngx_pcalloc(cf->pool, sizeof(cmp_scope_t));
+    if (scope == NULL) {
+        return NULL;
+    }
+
+    value = cf->args->elts;
+
+    for (i = first; i < cf->args->nelts; i++) {
+
+        if (ngx_http_cmp_trust_scope(cf, &value[i], scope, kind) != NGX_OK) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\"", &value[i]);
+            return NULL;
+        }
+    }
+
+    if (kind != NGX_HTTP_CMP_SCOPE_ANCHOR && scope->reasons == 0) {
+        scope->reasons = 0x77f;
+    }
+
+    return scope;
+}
+
+
 static ngx_int_t
 ngx_http_cmp_trust_scope(ngx_conf_t *cf, ngx_str_t *word, cmp_scope_t *scope,
-    ngx_uint_t ra)
+    ngx_http_cmp_scope_e kind)
 {
-    ngx_str_t  value;
+    ngx_str_t   value;
+    ngx_uint_t  ra;
 
-    if (ngx_strcmp(word->data, "crl=off") == 0) {
+    ra = (kind != NGX_HTTP_CMP_SCOPE_ANCHOR);
+
+    /* the state of what this CA made is in the store */
+
+    if (kind != NGX_HTTP_CMP_SCOPE_RA_PROFILE
+        && ngx_strcmp(word->data, "crl=off") == 0)
+    {
         scope->no_crl = 1;
         return NGX_OK;
     }

@@ -416,7 +416,7 @@ $r reasons=lost;          => invalid parameter "reasons=lost"
 $r reasons=superseded,;   => invalid parameter "reasons=superseded,"
 $r reasons=Superseded;    => invalid parameter "reasons=Superseded"
 $r subject=Example;       => "Example" is not of the form CN=... \@begin
-$r profile=third;         => profile "third" of a trusted certificate \@begin
+$r profile=third;         => profile "third" of a trusted \@begin
 $r foo;                   => invalid parameter "foo"
 ra_certificate %%PKI%%/vendor-device.pem; => has no cmcRA in its \@begin
 ra_certificate $nosign;   => has no digitalSignature in its keyUsage \@begin

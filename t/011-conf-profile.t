@@ -282,12 +282,22 @@ ra;                         => invalid number of arguments in "ra" directive
 ra true;                    => invalid value "true"
 ra on; ra on;               => "ra" directive is duplicate
 ra on; key_usage keyAgreement;  => needs the key usage "digitalSignature" @end
+ra off profile=second;      => invalid parameter "profile=second"
+ra on crl=off;              => invalid parameter "crl=off"
+ra on cr;                   => invalid parameter "cr"
+ra on foo;                  => invalid parameter "foo"
+ra on subject=;             => invalid parameter "subject="
+ra on reasons=lost;         => invalid parameter "reasons=lost"
+ra on profile=third;        => profile "third" of a trusted @ca
+ra on subject=Example;      => "Example" is not of the form CN=... @ca
 _EOC_
 
 accepted('profile', <<'_EOC_');
 ca off;
 ra off;
 ra on;
+ra on profile=device,second "subject=CN=*,O=$O" san=dns:*.example;
+ra on profile=second reasons=superseded,certificateHold unprotected_inner;
 _EOC_
 
 accepted('http', <<'_EOC_');

@@ -311,3 +311,57 @@ for my $case (['dev-1', 0], ['dev-2', 0, '-popo', 0], ['other', 1]) {
     is($status, $expected, "$name @more") or diag($out);
     like($out, qr/notAuthorized/, 'notAuthorized') if $expected;
 }
+
+
+
+=== an RA that a profile made: its limits
+--- http_config eval
+main::default_http_config(
+    profile => 'implicit_confirm on;',
+    ca => 'profile ra;',
+    http => 'cmp_profile ra { validity 1d; key ec:P-256; key_usage '
+            . 'digitalSignature; subject required=CN; key_reuse subject; '
+            . 'ra on profile=device "subject=CN=$CN-*" '
+            . 'reasons=superseded; }')
+--- test
+credential(reference => 'ra1', secret => 'insecure', profile => 'ra',
+           subject => 'CN=site1');
+
+my $key = newkey();
+my @by = ('-cert', tmp('ra.pem'), '-key', $key);
+
+my ($status, $out) = client('ir', '-path', '/pkix/p/ra', '-ref', 'ra1',
+    '-secret', 'pass:insecure', '-subject', '/CN=site1', '-newkey', $key,
+    '-certout', tmp('ra.pem'));
+is($status, 0, 'the RA enrols') or diag($out);
+
+my %keys;
+
+for my $case (['site1-a', 0], ['site1-b', 0, '-popo', 0], ['site2-a', 1]) {
+    my ($name, $expected, @more) = @$case;
+
+    $keys{$name} = newkey();
+
+    my ($status, $out) = client('ir', @by, '-subject', "/CN=$name", '-newkey',
+        $keys{$name}, '-certout', tmp("$name.pem"), @more);
+    is($status, $expected, "$name @more") or diag($out);
+    like($out, qr/notAuthorized/, 'notAuthorized') if $expected;
+}
+
+($status, $out) = client('ir', '-path', '/pkix/p/ra', @by, '-subject',
+    '/CN=site1-ra', '-newkey', newkey(), '-certout', tmp('x.pem'));
+is($status, 1, 'another RA');
+like($out, qr/notAuthorized/, 'notAuthorized');
+
+for my $case ([1, 1], [4, 0]) {
+    my ($reason, $expected) = @$case;
+
+    ($status, $out) = client('rr', @by, '-oldcert', tmp('site1-a.pem'),
+                             '-revreason', $reason);
+    is($status, $expected, "revocation, reason $reason") or diag($out);
+    like($out, qr/notAuthorized/, 'notAuthorized') if $expected;
+}
+
+($status, $out) = client('kur', @by, '-newkey', newkey(), '-certout',
+                         tmp('ra2.pem'));
+is($status, 0, 'the RA updates its own certificate') or diag($out);

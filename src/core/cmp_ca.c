@@ -30,9 +30,11 @@ typedef struct {
 static int cmp_ca_check_name(const cmp_ca_t *ca, char *err, size_t size);
 static int cmp_ca_check_limits(const cmp_ca_t *ca, char *err, size_t size);
 static int cmp_ca_check_profiles(const cmp_ca_t *ca, char *err, size_t size);
-static int cmp_ca_check_scope(const cmp_ca_t *ca, const cmp_trusted_t *trusted,
+static int cmp_ca_check_scope(const cmp_ca_t *ca, const cmp_scope_t *scope,
     int ra, char *err, size_t size);
 static int cmp_ca_check_trusted(const cmp_ca_t *ca, char *err, size_t size);
+static int cmp_ca_check_trusted_one(const cmp_ca_t *ca,
+    const cmp_trusted_t *trusted, int ra, char *err, size_t size);
 static void cmp_ca_free_trusted(cmp_trusted_t *trusted, size_t n);
 
 
@@ -226,17 +228,29 @@ cmp_ca_check_trusted(const cmp_ca_t *ca, char *err, size_t size)
     size_t  i;
 
     for (i = 0; i < ca->nanchors; i++) {
-        if (cmp_ca_check_scope(ca, &ca->anchors[i], 0, err, size) != CMP_OK) {
+        if (cmp_ca_check_trusted_one(ca, &ca->anchors[i], 0, err, size)
+            != CMP_OK)
+        {
             return CMP_ERROR;
         }
     }
 
     for (i = 0; i < ca->nras; i++) {
-        if (cmp_ca_check_scope(ca, &ca->ras[i], 1, err, size) != CMP_OK) {
+        if (cmp_ca_check_trusted_one(ca, &ca->ras[i], 1, err, size)
+            != CMP_OK)
+        {
             return CMP_ERROR;
         }
 
         if (cmp_ca_check_ra(ca->ras[i].cert, err, size) != CMP_OK) {
+            return CMP_ERROR;
+        }
+    }
+
+    for (i = 0; i < ca->nprofiles; i++) {
+        if (cmp_ca_check_scope(ca, ca->profiles[i]->ra_scope, 1, err, size)
+            != CMP_OK)
+        {
             return CMP_ERROR;
         }
     }
@@ -246,20 +260,25 @@ cmp_ca_check_trusted(const cmp_ca_t *ca, char *err, size_t size)
 
 
 static int
-cmp_ca_check_scope(const cmp_ca_t *ca, const cmp_trusted_t *trusted, int ra,
-    char *err, size_t size)
+cmp_ca_check_trusted_one(const cmp_ca_t *ca, const cmp_trusted_t *trusted,
+    int ra, char *err, size_t size)
 {
-    size_t              i;
-    const cmp_str_t    *name;
-    const cmp_scope_t  *scope;
-    static cmp_str_t    same = cmp_string("same");
-
-    scope = trusted->scope;
-
     if (trusted->cert == NULL) {
         snprintf(err, size, "a trusted certificate is missing");
         return CMP_ERROR;
     }
+
+    return cmp_ca_check_scope(ca, trusted->scope, ra, err, size);
+}
+
+
+static int
+cmp_ca_check_scope(const cmp_ca_t *ca, const cmp_scope_t *scope, int ra,
+    char *err, size_t size)
+{
+    size_t            i;
+    const cmp_str_t  *name;
+    static cmp_str_t  same = cmp_string("same");
 
     if (scope == NULL) {
         return CMP_OK;
@@ -269,8 +288,8 @@ cmp_ca_check_scope(const cmp_ca_t *ca, const cmp_trusted_t *trusted, int ra,
         name = &scope->profiles[i];
 
         if (name->len == 0 || cmp_ca_profile(ca, name) == NULL) {
-            snprintf(err, size, "profile \"%.*s\" of a trusted certificate is "
-                     "none of this CA", (int) name->len,
+            snprintf(err, size, "profile \"%.*s\" of a trusted certificate "
+                     "or an RA is none of this CA", (int) name->len,
                      (const char *) name->data);
             return CMP_ERROR;
         }

@@ -27,27 +27,6 @@ typedef enum {
 } cmp_conformance_e;
 
 
-/* what a requester may ask for; of an anchor or an RA */
-
-typedef struct {
-    cmp_str_t            *profiles;     /* names; none: the default profile */
-    size_t                nprofiles;
-    cmp_str_t             subject;      /* subject pattern; may contain
-                                           $CN, $serialNumber, ...: attributes
-                                           of the protecting certificate;
-                                           "same": its subject; "*": any;
-                                           empty: "same" for anchors, "*" for
-                                           RAs */
-    cmp_str_t            *sans;         /* SAN patterns, placeholders as above;
-                                           none: the profile decides */
-    size_t                nsans;
-    uint32_t              reasons;      /* bit n: CRLReason n; RAs only */
-    unsigned              cr:1;         /* cr and p10cr too, not only ir */
-    unsigned              no_crl:1;     /* revocation state is not needed */
-    unsigned              unprotected_inner:1;
-} cmp_scope_t;
-
-
 typedef struct {
     X509                 *cert;
     cmp_scope_t          *scope;

@@ -9,6 +9,7 @@
 #include <cmp_exchange_local.h>
 
 
+static void cmp_enroll_itself(cmp_exchange_t *ex);
 static int cmp_enroll_may(cmp_exchange_t *ex, cmp_refusal_t *refusal);
 static int cmp_enroll_ids(cmp_exchange_t *ex, cmp_refusal_t *refusal);
 static void cmp_enroll_confirmation(cmp_exchange_t *ex, size_t granted);
@@ -23,6 +24,8 @@ int
 cmp_exchange_enroll(cmp_exchange_t *ex, cmp_refusal_t *refusal)
 {
     int  rc;
+
+    cmp_enroll_itself(ex);
 
     rc = cmp_enroll_may(ex, refusal);
 
@@ -82,6 +85,42 @@ cmp_exchange_enroll_requests(cmp_exchange_t *ex, cmp_refusal_t *refusal)
     }
 
     return cmp_enroll_body(ex);
+}
+
+
+/*
+ * An RA with a certificate of this CA updates that like everybody else: by
+ * the profile that it was made with, which its limits need not name.
+ */
+
+static void
+cmp_enroll_itself(cmp_exchange_t *ex)
+{
+    size_t     i;
+    cmp_str_t  serial;
+
+    if (ex->msg.type != CMP_BODY_KUR
+        || ex->signer.kind != CMP_SIGNER_RA
+        || ex->signer.record == NULL)
+    {
+        return;
+    }
+
+    for (i = 0; i < ex->nrequests; i++) {
+
+        if (ex->requests[i].old_cert_id == NULL) {
+            continue;
+        }
+
+        serial = cmp_serial_octets(ex->requests[i].old_cert_id->serial_number);
+
+        if (!cmp_str_equal(&serial, &ex->signer.record->serial)) {
+            return;
+        }
+    }
+
+    ex->signer.kind = CMP_SIGNER_OWN;
+    ex->signer.scope = NULL;
 }
 
 

@@ -239,6 +239,8 @@ int cmp_exchange_select_profile(cmp_exchange_t *ex,
     const cmp_profile_t **profile, cmp_refusal_t *refusal);
 int cmp_request_authorise(cmp_exchange_t *ex, cmp_request_t *req,
     cmp_refusal_t *refusal);
+int cmp_exchange_scope_profile(const cmp_scope_t *scope,
+    const cmp_str_t *profile);
 int cmp_exchange_scope_subject(const cmp_exchange_t *ex,
     const X509_NAME *subject);
 

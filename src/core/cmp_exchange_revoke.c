@@ -550,20 +550,14 @@ cmp_revoke_theirs(cmp_exchange_t *ex, cmp_rev_t *rev, cmp_refusal_t *refusal)
         return cmp_refuse(refusal, CMP_REFUSE_NOT_THEIRS, NULL);
     }
 
-    switch (ex->signer.kind) {
+    if (ex->signer.record != NULL
+        && cmp_str_equal(&rev->cert->serial, &ex->signer.record->serial))
+    {
+        return CMP_OK;
+    }
 
-    case CMP_SIGNER_OWN:
-        if (cmp_str_equal(&rev->cert->serial, &ex->signer.record->serial)) {
-            return CMP_OK;
-        }
-
-        break;
-
-    case CMP_SIGNER_RA:
+    if (ex->signer.kind == CMP_SIGNER_RA) {
         return cmp_revoke_scope(ex, rev, refusal);
-
-    default:
-        break;
     }
 
     return cmp_refuse(refusal, CMP_REFUSE_NOT_THEIRS, NULL);
@@ -573,7 +567,6 @@ cmp_revoke_theirs(cmp_exchange_t *ex, cmp_rev_t *rev, cmp_refusal_t *refusal)
 static int
 cmp_revoke_scope(cmp_exchange_t *ex, cmp_rev_t *rev, cmp_refusal_t *refusal)
 {
-    size_t              i;
     const cmp_scope_t  *scope;
 
     scope = ex->signer.scope;
@@ -587,14 +580,7 @@ cmp_revoke_scope(cmp_exchange_t *ex, cmp_rev_t *rev, cmp_refusal_t *refusal)
                           "not for this reason");
     }
 
-    for (i = 0; i < scope->nprofiles; i++) {
-
-        if (cmp_str_equal(&scope->profiles[i], &rev->cert->profile)) {
-            break;
-        }
-    }
-
-    if (scope->nprofiles != 0 && i == scope->nprofiles) {
+    if (cmp_exchange_scope_profile(scope, &rev->cert->profile) == 0) {
         return cmp_refuse(refusal, CMP_REFUSE_NOT_THEIRS, NULL);
     }
 

@@ -263,6 +263,15 @@ cmp_request_authorise(cmp_exchange_t *ex, cmp_request_t *req,
 
         /* an RA updates a certificate of somebody else */
 
+        if (ex->signer.scope != NULL
+            && cmp_exchange_scope_profile(ex->signer.scope,
+                                          &req->target->profile)
+               == 0)
+        {
+            return cmp_refuse(refusal, CMP_REFUSE_NOT_AUTHORIZED,
+                              "for certificates of this profile");
+        }
+
         rc = cmp_request_own_names(ex, req, req->target_cert, refusal);
 
         if (rc != CMP_OK) {
@@ -355,7 +364,7 @@ cmp_request_scope(cmp_exchange_t *ex, cmp_request_t *req,
 
     if (scope == NULL) {
 
-        /* an RA that this CA made: its profile is its limit */
+        /* an RA of a profile that sets no limits */
 
         return vendor ? cmp_refuse(refusal, CMP_REFUSE_NOT_AUTHORIZED, NULL)
                       : CMP_OK;
@@ -386,6 +395,24 @@ cmp_request_scope(cmp_exchange_t *ex, cmp_request_t *req,
     return cmp_san_patterns_match(sans, scope->nsans, req->issue.sans)
            ? CMP_OK
            : cmp_refuse(refusal, CMP_REFUSE_SAN_NOT_ALLOWED, NULL);
+}
+
+
+/* 1 when the scope covers certificates of the profile */
+
+int
+cmp_exchange_scope_profile(const cmp_scope_t *scope, const cmp_str_t *profile)
+{
+    size_t  i;
+
+    for (i = 0; i < scope->nprofiles; i++) {
+
+        if (cmp_str_equal(&scope->profiles[i], profile)) {
+            return 1;
+        }
+    }
+
+    return scope->nprofiles == 0;
 }
 
 

@@ -21,7 +21,7 @@ static int cmp_path_classify(const cmp_ca_t *ca, const cmp_msg_t *msg,
     cmp_refusal_t *refusal);
 static const cmp_certificate_t *cmp_path_own(const cmp_ca_t *ca,
     const cmp_records_t *records, const cmp_str_t *der, X509 *cert);
-static int cmp_path_own_is_ra(const cmp_ca_t *ca,
+static const cmp_profile_t *cmp_path_own_ra(const cmp_ca_t *ca,
     const cmp_certificate_t *record, X509 *cert);
 static int cmp_path_listed(const cmp_ca_t *ca, const cmp_str_t *der,
     X509 *cert, cmp_pool_t *pool, const cmp_trusted_t **ra);
@@ -167,6 +167,7 @@ cmp_path_classify(const cmp_ca_t *ca, const cmp_msg_t *msg,
     cmp_refusal_t *refusal)
 {
     cmp_str_t             der;
+    const cmp_profile_t  *profile;
     const cmp_trusted_t  *ra;
 
     if (cmp_encode(pool, ASN1_ITEM_rptr(X509), signer->cert, &der) != CMP_OK) {
@@ -193,8 +194,11 @@ cmp_path_classify(const cmp_ca_t *ca, const cmp_msg_t *msg,
     if (signer->record != NULL) {
         signer->kind = CMP_SIGNER_OWN;
 
-        if (cmp_path_own_is_ra(ca, signer->record, signer->cert) != 0) {
+        profile = cmp_path_own_ra(ca, signer->record, signer->cert);
+
+        if (profile != NULL) {
             signer->kind = CMP_SIGNER_RA;
+            signer->scope = profile->ra_scope;
         }
 
         if (ca->conformance == CMP_RFC9483) {
@@ -244,10 +248,13 @@ cmp_path_own(const cmp_ca_t *ca, const cmp_records_t *records,
 }
 
 
-/* the profile says so, and the certificate does */
+/*
+ * An RA, when the profile says so and the certificate does: the profile, else
+ * NULL.
+ */
 
-static int
-cmp_path_own_is_ra(const cmp_ca_t *ca, const cmp_certificate_t *record,
+static const cmp_profile_t *
+cmp_path_own_ra(const cmp_ca_t *ca, const cmp_certificate_t *record,
     X509 *cert)
 {
     int                   i, found;
@@ -257,13 +264,13 @@ cmp_path_own_is_ra(const cmp_ca_t *ca, const cmp_certificate_t *record,
     /* an empty name would be that of the default profile */
 
     if (record->profile.len == 0) {
-        return 0;
+        return NULL;
     }
 
     profile = cmp_ca_profile(ca, &record->profile);
 
     if (profile == NULL || profile->ra == 0) {
-        return 0;
+        return NULL;
     }
 
     usages = X509_get_ext_d2i(cert, NID_ext_key_usage, NULL, NULL);
@@ -283,7 +290,7 @@ cmp_path_own_is_ra(const cmp_ca_t *ca, const cmp_certificate_t *record,
     sk_ASN1_OBJECT_pop_free(usages, ASN1_OBJECT_free);
     cmp_crypto_error(NULL, 0);
 
-    return found;
+    return found ? profile : NULL;
 }
 
 

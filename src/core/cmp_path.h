@@ -30,7 +30,9 @@ typedef struct {
     X509                      *cert;      /* freed with the pool */
     const cmp_certificate_t   *record;    /* own certificates, and RAs among
                                              them; else NULL */
-    const cmp_scope_t         *scope;     /* vendor, listed RA; else NULL */
+    const cmp_scope_t         *scope;     /* vendor, RA; NULL for others and
+                                             for RAs of a profile that sets no
+                                             limits */
     STACK_OF(X509)            *path;      /* vendor: verified path; listed RA:
                                              itself and its issuer, if known;
                                              else NULL; freed with the pool */

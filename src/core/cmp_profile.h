@@ -76,6 +76,30 @@ typedef enum {
 } cmp_key_reuse_e;
 
 
+/*
+ * What a requester may ask for: of an anchor, a listed RA, or the RAs that a
+ * profile makes.
+ */
+
+typedef struct {
+    cmp_str_t            *profiles;     /* names; none: the default profile */
+    size_t                nprofiles;
+    cmp_str_t             subject;      /* subject pattern; may contain
+                                           $CN, $serialNumber, ...: attributes
+                                           of the protecting certificate;
+                                           "same": its subject; "*": any;
+                                           empty: "same" for anchors, "*" for
+                                           RAs */
+    cmp_str_t            *sans;         /* SAN patterns, placeholders as above;
+                                           none: the profile decides */
+    size_t                nsans;
+    uint32_t              reasons;      /* bit n: CRLReason n; RAs only */
+    unsigned              cr:1;         /* cr and p10cr too, not only ir */
+    unsigned              no_crl:1;     /* revocation state is not needed */
+    unsigned              unprotected_inner:1;
+} cmp_scope_t;
+
+
 typedef struct {
     cmp_str_t             name;
 
@@ -102,6 +126,8 @@ typedef struct {
     unsigned              ca:1;             /* issues CA certificates */
     int                   path_len;         /* -1: none */
     unsigned              ra:1;             /* issues RA certificates */
+    cmp_scope_t          *ra_scope;         /* their limits; NULL: the default
+                                               profile, any name and reason */
 
     ASN1_OBJECT         **extensions;       /* others, copied as asked for */
     size_t                nextensions;

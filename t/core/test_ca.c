@@ -522,8 +522,8 @@ test_ca_scopes(void **state)
     profile = test_str("server");
     test_finish(&t, NULL);
     profile = test_str("bogus");
-    test_finish(&t, "profile \"bogus\" of a trusted certificate is none of "
-                "this CA");
+    test_finish(&t, "profile \"bogus\" of a trusted certificate or an RA is "
+                "none of this CA");
     t.scope.nprofiles = 0;
 
     t.scope.subject = test_str("same");

@@ -13,7 +13,8 @@ package CMPConf;
 # One line is one configuration: what stands before the arrow is put on a line
 # of its own into an otherwise good block, or is all of the block after a "!".
 # nginx has to refuse it with the message, and to name that line: after @end
-# the one where the block ends, after @begin the one where it begins.
+# the one where the block ends, after @begin the one where it begins, after @ca
+# the one where the block of the CA begins.
 #
 #     accepted('ca', <<'_EOC_');
 #     confirm_timeout 1h;
@@ -143,6 +144,7 @@ _EOC_
         $lines{here} = $n + 1 if $line eq '# here';
         $lines{begin} = $n if $line =~ /# begin $place$/;
         $lines{end} = $n if $line =~ /# end $place$/;
+        $lines{ca} = $n if $line =~ /# begin ca$/;
     }
 
     # a directive may be reported where it ends
@@ -178,7 +180,7 @@ sub refused {
 
     for my $row (rows($table)) {
         my ($settings, $message) = split /\s+=>\s+/, $row, 2;
-        my $where = $message =~ s/\s+\@(end|begin)\s*$// ? $1 : 'here';
+        my $where = $message =~ s/\s+\@(end|begin|ca)\s*$// ? $1 : 'here';
         my ($status, $out, $lines, $file) = nginx_t($place, $settings);
         my @found = grep { /\[emerg\]/ && index($_, $message) >= 0
                            && /\Q$file:$lines->{$where}\E$/ }

@@ -8,7 +8,8 @@ STORE_LIBS = -L$(shell $(PG_CONFIG) --libdir) -lpq -lcmocka $(CORE_LIBS)
 STORE_OBJS = $(patsubst src/store/%.c,$(OUT)/store/%.o,$(wildcard src/store/*.c))
 STORE_PROGS = $(patsubst t/store/%.c,$(OUT)/t/%,$(wildcard t/store/*_test.c) \
                 t/store/store_bench.c)
-STORE_HELP = $(OUT)/store/store_client.o $(OUT)/store/store_fixture.o \
+STORE_HELP = $(OUT)/store/store_client.o $(OUT)/store/store_crl.o \
+             $(OUT)/store/store_fixture.o \
              $(OUT)/core/cmp_core.o $(OUT)/core/cmp_seal.o
 
 $(OUT)/store/%.o: src/store/%.c build/store.mk

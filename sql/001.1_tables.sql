@@ -32,6 +32,8 @@ CREATE TABLE cmp.ca (
     name            text NOT NULL UNIQUE
                     CHECK (octet_length(name) BETWEEN 1 AND 64),
     certificate     bytea,          -- as the servers last gave it
+    partitions      int4 NOT NULL DEFAULT 0,    -- of CRLs, the most ever used
+    crl_wanted_at   timestamptz NOT NULL DEFAULT '-infinity',
     created_at      timestamptz NOT NULL DEFAULT now(),
     changed_at      timestamptz NOT NULL DEFAULT now()
 );
@@ -168,6 +170,7 @@ CREATE TABLE cmp.certificate (
     used            bool NOT NULL DEFAULT false,
     replaced        bool NOT NULL DEFAULT false,
     retired         bool NOT NULL DEFAULT false,
+    partition       int2 NOT NULL DEFAULT 0,    -- of CRLs; 0: none
     ca_id           int4 NOT NULL,
     cert_req_id     int4 NOT NULL,
     credential_id   int8,
@@ -220,6 +223,7 @@ CREATE TABLE cmp.revocation (
     state           int2 NOT NULL CHECK (state IN (1, 2, 3)),
     reason          int2 NOT NULL CHECK (reason BETWEEN 0 AND 10),
     by              int2 NOT NULL CHECK (by BETWEEN 0 AND 4),
+    partition       int2 NOT NULL DEFAULT 0,
     change          xid8 NOT NULL,
     revoked_at      timestamptz NOT NULL,
     invalidity      timestamptz,
@@ -230,17 +234,59 @@ CREATE TABLE cmp.revocation (
 );
 
 CREATE INDEX revocation_change ON cmp.revocation (ca_id, change);
+CREATE INDEX revocation_partition ON cmp.revocation (ca_id, partition, serial)
+    WHERE partition <> 0;
+CREATE INDEX revocation_partition_change
+    ON cmp.revocation (ca_id, partition, change) WHERE partition <> 0;
 
+
+-- CRLs, see 001.5_crl.sql.  Without DER: only needed because a delta CRL may
+-- refer to it.  "replaces" decides who makes the next one.
 
 CREATE TABLE cmp.crl (
     ca_id           int4 NOT NULL,
+    partition       int4 NOT NULL DEFAULT 0,    -- 0: all certificates
     number          int8 NOT NULL CHECK (number > 0),
+    replaces        int8 NOT NULL DEFAULT 0,
+    base            int8,           -- of a delta CRL
+    entries         int4 NOT NULL DEFAULT 0,
+    previous        int4 NOT NULL DEFAULT 0,    -- of the key when it was made:
+                                    -- 0: the current one, n: the nth previous
+    delta           bool NOT NULL DEFAULT false,
     this_update     timestamptz NOT NULL,
     next_update     timestamptz NOT NULL CHECK (next_update > this_update),
+    key_id          bytea NOT NULL, -- authorityKeyIdentifier
     snapshot        pg_snapshot NOT NULL,
+    der             bytea,
+
+    PRIMARY KEY (ca_id, partition, number),
+    UNIQUE (ca_id, partition, key_id, delta, replaces),
+    CHECK (delta = (base IS NOT NULL))
+);
+
+-- A large CRL on its way into the store; what is left over goes after an hour.
+
+CREATE UNLOGGED TABLE cmp.crl_piece (
+    at              timestamptz NOT NULL DEFAULT now(),
+    ca_id           int4 NOT NULL,
+    partition       int4 NOT NULL,
+    number          int8 NOT NULL,
+    piece           int4 NOT NULL,
     der             bytea NOT NULL,
 
-    PRIMARY KEY (ca_id, number)
+    PRIMARY KEY (ca_id, partition, number, piece)
+);
+
+ALTER TABLE cmp.crl_piece ALTER der SET STORAGE EXTERNAL;
+
+-- The last number that was taken.
+
+CREATE TABLE cmp.crl_number (
+    ca_id           int4 NOT NULL,
+    partition       int4 NOT NULL,
+    last            int8 NOT NULL,
+
+    PRIMARY KEY (ca_id, partition)
 );
 
 ALTER TABLE cmp.crl ALTER der SET STORAGE EXTERNAL;

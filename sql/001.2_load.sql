@@ -11,24 +11,29 @@ AS $$
 $$;
 
 
-CREATE FUNCTION cmp.ca_register(p_name text, p_certificate bytea)
-RETURNS int4
+-- p_partitions: of the CRLs of certificates that are issued from now on
+
+CREATE FUNCTION cmp.ca_register(p_name text, p_certificate bytea,
+    p_partitions int4 DEFAULT 0) RETURNS int4
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_id    int4;
 BEGIN
     SELECT a.id INTO v_id FROM cmp.ca a
-    WHERE a.name = p_name AND a.certificate = p_certificate;
+    WHERE a.name = p_name AND a.certificate = p_certificate
+        AND a.partitions >= p_partitions;
 
     IF FOUND THEN
         RETURN v_id;
     END IF;
 
-    INSERT INTO cmp.ca AS a (name, certificate)
-    VALUES (p_name, p_certificate)
+    INSERT INTO cmp.ca AS a (name, certificate, partitions)
+    VALUES (p_name, p_certificate, p_partitions)
     ON CONFLICT (name) DO UPDATE
-        SET certificate = excluded.certificate, changed_at = now()
+        SET certificate = excluded.certificate,
+            partitions = greatest(a.partitions, excluded.partitions),
+            changed_at = now()
     RETURNING a.id INTO v_id;
 
     RETURN v_id;
@@ -425,7 +430,8 @@ BEGIN
     IF p_want & 2 <> 0 THEN
         SELECT c.der, c.this_update INTO crl, crl_this_update
         FROM cmp.crl c
-        WHERE c.ca_id = p_ca
+        WHERE c.ca_id = p_ca AND c.partition = 0 AND c.previous = 0
+            AND NOT c.delta
         ORDER BY c.number DESC LIMIT 1;
     END IF;
 END

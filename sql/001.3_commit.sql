@@ -35,15 +35,15 @@ $$;
 
 CREATE FUNCTION cmp.revoked(p_now timestamptz, p_ca int4, p_serial bytea,
     p_state int4, p_reason int4, p_by int4, p_invalidity timestamptz,
-    p_not_after timestamptz, p_key_hash bytea) RETURNS void
+    p_not_after timestamptz, p_partition int2, p_key_hash bytea) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
     -- the date of a hold stays when it becomes final
 
-    INSERT INTO cmp.revocation AS r (ca_id, state, reason, by, change,
-        revoked_at, invalidity, not_after, serial)
-    VALUES (p_ca, p_state, p_reason, p_by, pg_current_xact_id(), p_now,
-        p_invalidity, p_not_after, p_serial)
+    INSERT INTO cmp.revocation AS r (ca_id, state, reason, by, partition,
+        change, revoked_at, invalidity, not_after, serial)
+    VALUES (p_ca, p_state, p_reason, p_by, p_partition, pg_current_xact_id(),
+        p_now, p_invalidity, p_not_after, p_serial)
     ON CONFLICT (ca_id, serial) DO UPDATE
     SET state = excluded.state, reason = excluded.reason, by = excluded.by,
         change = excluded.change, invalidity = excluded.invalidity,
@@ -70,6 +70,7 @@ DECLARE
     v_predecessor   bytea;
     v_key_hash      bytea;
     v_not_after     timestamptz;
+    v_partition     int2;
     v_state         int4;
 BEGIN
     CASE p_action
@@ -91,7 +92,8 @@ BEGIN
         UPDATE cmp.certificate c SET version = c.version + 1, state = 3
         WHERE c.serial = p_serial AND c.ca_id = p_ca AND c.state <> 3
             AND (c.version = p_version OR p_version IS NULL)
-        RETURNING c.not_after, c.key_hash INTO v_not_after, v_key_hash;
+        RETURNING c.not_after, c.partition, c.key_hash
+        INTO v_not_after, v_partition, v_key_hash;
 
     WHEN 3 THEN     -- hold
         v_state := 2;
@@ -99,7 +101,8 @@ BEGIN
         UPDATE cmp.certificate c SET version = c.version + 1, state = 2
         WHERE c.serial = p_serial AND c.ca_id = p_ca AND c.state = 1
             AND (c.version = p_version OR p_version IS NULL)
-        RETURNING c.not_after, c.key_hash INTO v_not_after, v_key_hash;
+        RETURNING c.not_after, c.partition, c.key_hash
+        INTO v_not_after, v_partition, v_key_hash;
 
     WHEN 4 THEN     -- release
         v_state := 1;
@@ -107,7 +110,8 @@ BEGIN
         UPDATE cmp.certificate c SET version = c.version + 1, state = 1
         WHERE c.serial = p_serial AND c.ca_id = p_ca AND c.state = 2
             AND (c.version = p_version OR p_version IS NULL)
-        RETURNING c.not_after, c.key_hash INTO v_not_after, v_key_hash;
+        RETURNING c.not_after, c.partition, c.key_hash
+        INTO v_not_after, v_partition, v_key_hash;
 
     WHEN 5 THEN     -- used
         UPDATE cmp.certificate c SET version = c.version + 1, used = true
@@ -133,7 +137,7 @@ BEGIN
 
     PERFORM cmp.revoked(p_now, p_ca, p_serial, v_state,
         CASE v_state WHEN 1 THEN 8 WHEN 2 THEN 6 ELSE p_reason END, p_by,
-        p_invalidity, v_not_after, v_key_hash);
+        p_invalidity, v_not_after, v_partition, v_key_hash);
 
     RETURN true;
 END
@@ -304,6 +308,7 @@ CREATE FUNCTION cmp.commit(
     c_not_after         timestamptz[],
     c_credential        int8[],
     c_key_version       int4[],
+    c_partition         int4[],
 
     h_serial            bytea[],    -- changes
     h_version           int4[],
@@ -450,11 +455,11 @@ BEGIN
         v_previous := cmp.claim_key(p_ca, c_key_hash[i], v_version,
             c_subject_hash[i], c_ski[i], c_serial[i], c_state[i] = 1);
 
-        INSERT INTO cmp.certificate (state, ca_id, cert_req_id,
+        INSERT INTO cmp.certificate (state, partition, ca_id, cert_req_id,
             credential_id, issued_at, not_before, not_after, serial,
             transaction_id, key_hash, subject_hash, profile, subject, der,
             predecessor, key_previous)
-        VALUES (c_state[i], p_ca, c_req_id[i], c_credential[i], v_now,
+        VALUES (c_state[i], c_partition[i], p_ca, c_req_id[i], c_credential[i], v_now,
             c_not_before[i], c_not_after[i], c_serial[i], p_id,
             c_key_hash[i], c_subject_hash[i], c_profile[i], c_subject[i],
             c_der[i], c_predecessor[i], v_previous);

@@ -97,9 +97,16 @@ BEGIN
 
     UPDATE cmp.upkeep SET next_at = p_now + interval '1 minute';
 
+    DELETE FROM cmp.crl_piece x WHERE x.at < p_now - interval '1 hour';
+
+    -- no delta CRL refers to them any more
+
     DELETE FROM cmp.crl c
-    WHERE c.number < (SELECT max(m.number) - 7 FROM cmp.crl m
-                      WHERE m.ca_id = c.ca_id);
+    WHERE c.next_update < p_now - interval '1 day'
+        AND EXISTS (SELECT FROM cmp.crl m
+                    WHERE m.ca_id = c.ca_id AND m.partition = c.partition
+                        AND m.key_id = c.key_id AND m.delta = c.delta
+                        AND m.number > c.number);
 
     BEGIN
         emptied := cmp.empty_replies(p_now);

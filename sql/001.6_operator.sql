@@ -644,18 +644,77 @@ AS $$
 $$;
 
 
-CREATE FUNCTION cmp.crl_show(p_ca text DEFAULT NULL)
-RETURNS TABLE (ca text, number int8, this_update timestamptz,
-    next_update timestamptz, octets int4, pem text)
+-- The latest CRL of each kind; "key" 0: the current key of the CA, n: the nth
+-- previous one.
+
+CREATE FUNCTION cmp.crl_show(p_ca text DEFAULT NULL,
+    p_partition int4 DEFAULT NULL, p_key int4 DEFAULT NULL,
+    p_kind text DEFAULT NULL)
+RETURNS TABLE (ca text, partition int4, key int4, kind text, number int8,
+    base int8, this_update timestamptz, next_update timestamptz, entries int4,
+    octets int4, pem text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT DISTINCT ON (a.name) a.name, c.number, c.this_update,
-        c.next_update, octet_length(c.der),
+    SELECT a.name, l.partition, l.previous, k.kind, l.number, l.base,
+        l.this_update, l.next_update, l.entries, octet_length(l.der),
         E'-----BEGIN X509 CRL-----\n'
-        || regexp_replace(translate(encode(c.der, 'base64'), E'\n', ''),
+        || regexp_replace(translate(encode(l.der, 'base64'), E'\n', ''),
                           '.{1,64}', E'\\&\n', 'g')
         || E'-----END X509 CRL-----'
-    FROM cmp.crl c JOIN cmp.ca a ON a.id = c.ca_id
-    WHERE p_ca IS NULL OR a.name = p_ca
-    ORDER BY a.name, c.number DESC
+    FROM (SELECT DISTINCT ON (c.ca_id, c.partition, c.previous, c.delta) c.*
+          FROM cmp.crl c
+          ORDER BY c.ca_id, c.partition, c.previous, c.delta, c.number DESC) l
+        JOIN cmp.ca a ON a.id = l.ca_id
+        CROSS JOIN LATERAL (VALUES (CASE WHEN l.delta THEN 'delta'
+                                         ELSE 'complete' END)) AS k (kind)
+    WHERE (p_ca IS NULL OR a.name = p_ca)
+        AND (p_partition IS NULL OR l.partition = p_partition)
+        AND (p_key IS NULL OR l.previous = p_key)
+        AND (p_kind IS NULL OR k.kind = p_kind)
+    ORDER BY a.name, l.partition, l.previous, l.delta
+$$;
+
+
+-- Every CRL of the CA, or of all of them, is to be made anew: the next nginx
+-- that sweeps, or is asked for one, does so.
+
+CREATE FUNCTION cmp.crl_publish(p_ca text DEFAULT NULL) RETURNS timestamptz
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_now   timestamptz := clock_timestamp();
+    v_ca    int4;
+BEGIN
+    IF p_ca IS NOT NULL THEN
+        PERFORM cmp.find_ca(p_ca);
+    END IF;
+
+    FOR v_ca IN
+        UPDATE cmp.ca a SET crl_wanted_at = v_now
+        WHERE p_ca IS NULL OR a.name = p_ca
+        RETURNING a.id
+    LOOP
+        PERFORM cmp.operator_audit(v_ca, 'crl publish', NULL, '');
+    END LOOP;
+
+    RETURN v_now;
+END
+$$;
+
+
+-- How many of them are not there yet
+
+CREATE FUNCTION cmp.crl_awaited(p_ca text DEFAULT NULL) RETURNS int8
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT count(*)
+    FROM cmp.ca a
+        LEFT JOIN (SELECT c.ca_id, c.partition, c.delta,
+                          max(c.this_update) AS this_update
+                   FROM cmp.crl c
+                   GROUP BY c.ca_id, c.partition, c.delta) l
+        ON l.ca_id = a.id
+    WHERE (p_ca IS NULL OR a.name = p_ca)
+        AND (l.ca_id IS NULL OR l.this_update < a.crl_wanted_at)
+        AND a.crl_wanted_at <> '-infinity'
 $$;

@@ -14,22 +14,26 @@ GRANT USAGE ON SCHEMA cmp TO cmp_server, cmp_operator, cmp_auditor;
 
 GRANT EXECUTE ON FUNCTION
     cmp.schema_version(),
-    cmp.ca_register(text, bytea),
+    cmp.ca_register(text, bytea, int4),
     cmp.load(int4, bytea, bytea, bytea, bytea, bytea, bytea, int8, bytea[],
         bytea[], bytea[], bytea[], int4),
     cmp.commit(int4, bytea, int4, int4, int4, int4, int8, bytea, bytea, bytea,
         bytea, bytea, bytea, int8, int8, bytea, bytea, int8, int8, bytea[],
         bytea[], int4[], int4[], bytea[], text[], bytea[], int8[], text[],
         bytea[], int4[], timestamptz[], timestamptz[], int8[], int4[],
-        bytea[], int4[], int4[], int4[], int4[], timestamptz[], text[],
+        int4[], bytea[], int4[], int4[], int4[], int4[], timestamptz[], text[],
         int4[], int4[], bytea[], text[], text, text, int8, bytea, bytea[],
         bytea[], int4[], text[], bytea[], bytea[], bytea[], bytea[], text[],
         int8[], int4[], int4[], bytea[]),
     cmp.sweep(),
-    cmp.crl_current(int4, int8, int8),
-    cmp.crl_entries(int4),
-    cmp.crl_store(int4, int8, pg_snapshot, timestamptz, timestamptz,
-        bytea)
+    cmp.crl_current(int4, int4, bytea, bool, int8, int8, bool),
+    cmp.crl_begin(int4, int4, bytea, bool),
+    cmp.crl_entries(int4, int4, bool, int8, bytea),
+    cmp.crl_store(int4, int4, bytea, bool, int4, int8, int8, int8, pg_snapshot,
+        timestamptz, timestamptz, int4, bool, int4, bytea),
+    cmp.crl_read(int4, int4, int8, int4),
+    cmp.crl_put(int4, int4, int8, int4, bytea),
+    cmp.crl_due(int4, bytea[], bool, int8, int8, bool)
 TO cmp_server;
 
 GRANT EXECUTE ON FUNCTION
@@ -39,7 +43,9 @@ GRANT EXECUTE ON FUNCTION
     cmp.certificate_change(text, text, text, text, timestamptz),
     cmp.request_decide(int8, bool, text),
     cmp.rollover_set(text, bytea, bytea, bytea, bytea),
-    cmp.rollover_cancel(text)
+    cmp.rollover_cancel(text),
+    cmp.crl_publish(text),
+    cmp.crl_awaited(text)
 TO cmp_operator;
 
 GRANT EXECUTE ON FUNCTION
@@ -54,7 +60,7 @@ GRANT EXECUTE ON FUNCTION
     cmp.request_show(int8),
     cmp.audit_list(text, text, text, text, text, timestamptz, timestamptz,
         int4),
-    cmp.crl_show(text)
+    cmp.crl_show(text, int4, int4, text)
 TO cmp_operator, cmp_auditor;
 
 GRANT SELECT ON cmp.ca, cmp.certificate, cmp.revocation, cmp.crl, cmp.audit,

@@ -23,8 +23,6 @@ static char *ngx_http_cmp_ca_time_window(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_cmp_ca_thread_pool(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-static char *ngx_http_cmp_ca_crl(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf);
 static char *ngx_http_cmp_ca_end(ngx_conf_t *cf, ngx_http_cmp_ca_t *ca);
 static void ngx_http_cmp_ca_cleanup(void *data);
 
@@ -659,74 +657,6 @@ invalid:
 
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\"",
                        &value[2]);
-    return NGX_CONF_ERROR;
-}
-
-
-static char *
-ngx_http_cmp_ca_crl(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_cmp_ca_t *ca = conf;
-
-    ngx_str_t    s, *value;
-    ngx_int_t    msec;
-    ngx_uint_t   i;
-    int64_t     *slot;
-
-    if (ca->crl_set) {
-        return "is duplicate";
-    }
-
-    ca->crl_set = 1;
-
-    if (ngx_http_cmp_conf_once(cf, 1) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    value = cf->args->elts;
-
-    for (i = 1; i < cf->args->nelts; i++) {
-
-        if (ngx_strncmp(value[i].data, "url=", 4) == 0) {
-            ca->crl_url.data = value[i].data + 4;
-            ca->crl_url.len = value[i].len - 4;
-
-            if (ngx_http_cmp_conf_url(cf, &ca->crl_url) != NGX_OK) {
-                return NGX_CONF_ERROR;
-            }
-
-            continue;
-        }
-
-        if (ngx_strncmp(value[i].data, "lifetime=", 9) == 0) {
-            s.data = value[i].data + 9;
-            s.len = value[i].len - 9;
-            slot = &ca->ca.crl_lifetime;
-
-        } else if (ngx_strncmp(value[i].data, "refresh=", 8) == 0) {
-            s.data = value[i].data + 8;
-            s.len = value[i].len - 8;
-            slot = &ca->ca.crl_refresh;
-
-        } else {
-            goto invalid;
-        }
-
-        msec = ngx_parse_time(&s, 0);
-
-        if (msec == (ngx_int_t) NGX_ERROR || msec < 1000) {
-            goto invalid;
-        }
-
-        *slot = msec;
-    }
-
-    return NGX_CONF_OK;
-
-invalid:
-
-    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\"",
-                       &value[i]);
     return NGX_CONF_ERROR;
 }
 

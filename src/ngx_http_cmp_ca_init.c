@@ -192,7 +192,6 @@ ngx_http_cmp_ca_init_one(ngx_conf_t *cf, ngx_http_cmp_main_conf_t *mcf,
 static ngx_int_t
 ngx_http_cmp_ca_init_profiles(ngx_conf_t *cf, ngx_http_cmp_ca_t *ca)
 {
-    cmp_profile_t            *p;
     ngx_uint_t                i;
     ngx_http_cmp_profile_t  **prfp;
 
@@ -207,30 +206,11 @@ ngx_http_cmp_ca_init_profiles(ngx_conf_t *cf, ngx_http_cmp_ca_t *ca)
 
     for (i = 0; i < ca->profiles.nelts; i++) {
 
-        p = &prfp[i]->profile;
-        ca->ca.profiles[i] = p;
+        ca->ca.profiles[i] = &prfp[i]->profile;
 
-        if (ca->crl_url.len == 0 || p->ncrl_urls != 0) {
-            continue;
-        }
-
-        /* several CAs may use a profile, each has a CRL of its own */
-
-        p = ngx_palloc(cf->pool, sizeof(cmp_profile_t));
-        if (p == NULL) {
+        if (ngx_http_cmp_crl_profile(cf, ca, &ca->ca.profiles[i]) != NGX_OK) {
             return NGX_ERROR;
         }
-
-        *p = prfp[i]->profile;
-
-        if (ngx_http_cmp_conf_push(cf, &p->crl_urls, &p->ncrl_urls,
-                                   ca->crl_url.data, ca->crl_url.len)
-            != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-
-        ca->ca.profiles[i] = p;
     }
 
     return NGX_OK;

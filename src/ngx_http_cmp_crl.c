@@ -9,7 +9,10 @@
 #include <ngx_http_cmp_crl.h>
 
 
-static ngx_int_t ngx_http_cmp_crl_wait(ngx_http_cmp_crl_ctx_t *ctx);
+static ngx_int_t ngx_http_cmp_crl_find_requested(ngx_http_request_t *r,
+    ngx_http_cmp_crl_conf_t *ccf, ngx_http_cmp_crl_t **crl);
+static ngx_int_t ngx_http_cmp_crl_wait(ngx_http_cmp_crl_t *crl,
+    ngx_http_cmp_crl_ctx_t *ctx);
 static void ngx_http_cmp_crl_refreshed(ngx_http_cmp_crl_ctx_t *ctx);
 static void ngx_http_cmp_crl_cleanup(void *data);
 static void ngx_http_cmp_crl_pool_cleanup(void *data);
@@ -17,7 +20,7 @@ static void ngx_http_cmp_crl_ready(ngx_http_cmp_crl_ctx_t *ctx);
 static void ngx_http_cmp_crl_write_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_cmp_crl_send(ngx_http_cmp_crl_ctx_t *ctx);
 static ngx_int_t ngx_http_cmp_crl_headers(ngx_http_cmp_crl_ctx_t *ctx);
-static ngx_int_t ngx_http_cmp_crl_pem(ngx_http_request_t *r, ngx_str_t *der,
+static ngx_int_t ngx_http_cmp_crl_pem(ngx_http_cmp_crl_der_t *der,
     ngx_str_t *pem);
 
 
@@ -36,6 +39,7 @@ ngx_int_t
 ngx_http_cmp_crl_handler(ngx_http_request_t *r)
 {
     ngx_int_t                 rc;
+    ngx_http_cmp_crl_t       *crl;
     ngx_http_cmp_crl_ctx_t   *ctx;
     ngx_http_cmp_loc_conf_t  *lcf;
 
@@ -59,7 +63,7 @@ ngx_http_cmp_crl_handler(ngx_http_request_t *r)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    if (lcf->crl->crl == NULL) {
+    if (lcf->crl->ca->main == NULL) {
 
         /* a reload without a master process starts no worker */
 
@@ -71,20 +75,28 @@ ngx_http_cmp_crl_handler(ngx_http_request_t *r)
         return rc;
     }
 
+    rc = ngx_http_cmp_crl_find_requested(r, lcf->crl, &crl);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
     ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_cmp_crl_ctx_t));
     if (ctx == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    ctx->request = r;
     ctx->ready = ngx_http_cmp_crl_ready;
-    ctx->ca = lcf->crl;
-    ctx->pem = lcf->crl_pem;
+    ctx->request = r;
+    ctx->pem = lcf->crl->pem;
+
+    if (lcf->crl->delta) {
+        ctx->interval = (ngx_msec_t) lcf->crl->ca->ca.crl_delta;
+    }
 
     ngx_http_set_ctx(r, ctx, ngx_http_cmp_module);
 
     if (ngx_http_cmp_watch_client(r) != NGX_OK
-        || ngx_http_cmp_crl_wait(ctx) != NGX_OK)
+        || ngx_http_cmp_crl_wait(crl, ctx) != NGX_OK)
     {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -96,13 +108,60 @@ ngx_http_cmp_crl_handler(ngx_http_request_t *r)
 }
 
 
+static ngx_int_t
+ngx_http_cmp_crl_find_requested(ngx_http_request_t *r,
+    ngx_http_cmp_crl_conf_t *ccf, ngx_http_cmp_crl_t **crl)
+{
+    ngx_int_t            n;
+    ngx_str_t            value;
+    const cmp_issuer_t  *issuer;
+
+    n = 0;
+
+    if (ccf->partition != NULL) {
+
+        if (ngx_http_complex_value(r, ccf->partition, &value) != NGX_OK) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        n = ngx_atoi(value.data, value.len);
+
+        /* one name for each: no leading zeros */
+
+        if (n == NGX_ERROR || n > CMP_CRL_MAX_PARTITIONS
+            || (value.len > 1 && value.data[0] == '0'))
+        {
+            return NGX_HTTP_NOT_FOUND;
+        }
+    }
+
+    issuer = cmp_ca_issuer(&ccf->ca->ca, ccf->previous);
+
+    if (issuer == NULL
+        || (ccf->previous != 0 && ngx_http_cmp_crl_alive(issuer) == 0))
+    {
+        return NGX_HTTP_NOT_FOUND;
+    }
+
+    *crl = ngx_http_cmp_crl_get(ccf->ca, ccf->previous, n, ccf->delta);
+
+    return (*crl != NULL) ? NGX_OK : NGX_HTTP_INTERNAL_SERVER_ERROR;
+}
+
+
 ngx_int_t
 ngx_http_cmp_crl_refresh(ngx_http_cmp_ctx_t *message)
 {
+    ngx_http_cmp_crl_t      *crl;
     ngx_http_cmp_crl_ctx_t  *ctx;
 
-    if (message->ca->crl == NULL) {
+    if (message->ca->main == NULL) {
         return NGX_OK;
+    }
+
+    crl = ngx_http_cmp_crl_get(message->ca, 0, 0, 0);
+    if (crl == NULL) {
+        return NGX_ERROR;
     }
 
     ctx = ngx_pcalloc(message->request->pool, sizeof(ngx_http_cmp_crl_ctx_t));
@@ -110,12 +169,11 @@ ngx_http_cmp_crl_refresh(ngx_http_cmp_ctx_t *message)
         return NGX_ERROR;
     }
 
-    ctx->request = message->request;
     ctx->ready = ngx_http_cmp_crl_refreshed;
-    ctx->message = message;
-    ctx->ca = message->ca;
+    ctx->data = message;
+    ctx->request = message->request;
 
-    if (ngx_http_cmp_crl_wait(ctx) != NGX_OK) {
+    if (ngx_http_cmp_crl_wait(crl, ctx) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -130,16 +188,14 @@ ngx_http_cmp_crl_refresh(ngx_http_cmp_ctx_t *message)
 static void
 ngx_http_cmp_crl_refreshed(ngx_http_cmp_crl_ctx_t *ctx)
 {
-    ctx->waiting = 0;
-
     ngx_http_cmp_crl_pool_cleanup(ctx);
 
-    ngx_http_cmp_resume(ctx->message);
+    ngx_http_cmp_resume(ctx->data);
 }
 
 
 static ngx_int_t
-ngx_http_cmp_crl_wait(ngx_http_cmp_crl_ctx_t *ctx)
+ngx_http_cmp_crl_wait(ngx_http_cmp_crl_t *crl, ngx_http_cmp_crl_ctx_t *ctx)
 {
     ngx_http_cleanup_t  *hcln;
     ngx_pool_cleanup_t  *cln;
@@ -157,9 +213,7 @@ ngx_http_cmp_crl_wait(ngx_http_cmp_crl_ctx_t *ctx)
     cln->handler = ngx_http_cmp_crl_pool_cleanup;
     cln->data = ctx;
 
-    ctx->waiting = 1;
-
-    ngx_http_cmp_crl_join(ctx->ca->crl, ctx);
+    ngx_http_cmp_crl_join(crl, ctx);
 
     return NGX_OK;
 }
@@ -172,7 +226,6 @@ ngx_http_cmp_crl_cleanup(void *data)
 
     if (ctx->waiting) {
         ngx_http_cmp_crl_leave(ctx);
-        ctx->waiting = 0;
     }
 }
 
@@ -199,8 +252,6 @@ ngx_http_cmp_crl_ready(ngx_http_cmp_crl_ctx_t *ctx)
     c = r->connection;
 
     ngx_http_set_log_request(c->log, r);
-
-    ctx->waiting = 0;
 
     r->write_event_handler(r);
 
@@ -229,10 +280,14 @@ ngx_http_cmp_crl_write_handler(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_cmp_crl_send(ngx_http_cmp_crl_ctx_t *ctx)
 {
-    ngx_str_t            der, pem;
+    ngx_str_t            pem;
     ngx_http_request_t  *r;
 
     r = ctx->request;
+
+    if (ctx->unknown) {
+        return NGX_HTTP_NOT_FOUND;
+    }
 
     if (ctx->der == NULL) {
 
@@ -250,15 +305,12 @@ ngx_http_cmp_crl_send(ngx_http_cmp_crl_ctx_t *ctx)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    der.data = ctx->der->data;
-    der.len = ctx->der->len;
-
     if (ctx->pem == 0) {
         return ngx_http_cmp_send(r, NGX_HTTP_OK, &ngx_http_cmp_crl_type,
-                                 der.data, der.len);
+                                 ctx->der->der.data, ctx->der->der.len);
     }
 
-    if (ngx_http_cmp_crl_pem(r, &der, &pem) != NGX_OK) {
+    if (ngx_http_cmp_crl_pem(ctx->der, &pem) != NGX_OK) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
@@ -267,10 +319,12 @@ ngx_http_cmp_crl_send(ngx_http_cmp_crl_ctx_t *ctx)
 }
 
 
+/* caches keep it until there is another one for certain */
+
 static ngx_int_t
 ngx_http_cmp_crl_headers(ngx_http_cmp_crl_ctx_t *ctx)
 {
-    int64_t              age;
+    int64_t              age, until;
     ngx_str_t            value;
     ngx_time_t          *tp;
     ngx_table_elt_t     *h;
@@ -282,7 +336,14 @@ ngx_http_cmp_crl_headers(ngx_http_cmp_crl_ctx_t *ctx)
     r->headers_out.last_modified_time = (time_t) (ctx->der->this_update
                                                   / 1000);
 
-    age = ctx->der->next_update / 1000 - tp->sec;
+    until = ctx->der->next_update;
+
+    if (ctx->interval != 0) {
+        until = ngx_min(until, ctx->der->this_update
+                               + (int64_t) ctx->interval);
+    }
+
+    age = until / 1000 - tp->sec;
 
     if (age < 0) {
         age = 0;
@@ -326,41 +387,52 @@ ngx_http_cmp_crl_headers(ngx_http_cmp_crl_ctx_t *ctx)
 }
 
 
+/* made once, for everybody who asks */
+
 static ngx_int_t
-ngx_http_cmp_crl_pem(ngx_http_request_t *r, ngx_str_t *der, ngx_str_t *pem)
+ngx_http_cmp_crl_pem(ngx_http_cmp_crl_der_t *der, ngx_str_t *pem)
 {
     u_char     *p;
-    size_t      i, n, len;
-    ngx_str_t   base64;
+    size_t      n, len, left;
+    ngx_str_t   line, base64;
 
     static ngx_str_t  begin = ngx_string("-----BEGIN X509 CRL-----\n");
     static ngx_str_t  end = ngx_string("-----END X509 CRL-----\n");
 
-    base64.data = ngx_pnalloc(r->pool, ngx_base64_encoded_length(der->len));
-    if (base64.data == NULL) {
+    if (der->pem.data != NULL) {
+        *pem = der->pem;
+        return NGX_OK;
+    }
+
+    len = ngx_base64_encoded_length(der->der.len);
+    len += begin.len + (len + 63) / 64 + end.len;
+
+    der->pem.data = ngx_alloc(len, ngx_cycle->log);
+    if (der->pem.data == NULL) {
         return NGX_ERROR;
     }
 
-    ngx_encode_base64(&base64, der);
+    p = ngx_cpymem(der->pem.data, begin.data, begin.len);
 
-    len = begin.len + base64.len + base64.len / 64 + 1 + end.len;
+    line.data = der->der.data;
 
-    pem->data = ngx_pnalloc(r->pool, len);
-    if (pem->data == NULL) {
-        return NGX_ERROR;
-    }
+    for (left = der->der.len; left != 0; left -= n) {
+        n = ngx_min(left, 48);
+        line.len = n;
 
-    p = ngx_cpymem(pem->data, begin.data, begin.len);
+        base64.data = p;
+        ngx_encode_base64(&base64, &line);
 
-    for (i = 0; i < base64.len; i += 64) {
-        n = ngx_min(base64.len - i, 64);
-        p = ngx_cpymem(p, base64.data + i, n);
+        p += base64.len;
         *p++ = '\n';
+
+        line.data += n;
     }
 
     p = ngx_cpymem(p, end.data, end.len);
 
-    pem->len = p - pem->data;
+    der->pem.len = p - der->pem.data;
+    *pem = der->pem;
 
     return NGX_OK;
 }

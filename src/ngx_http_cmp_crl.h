@@ -2,8 +2,9 @@
 /*
  * Copyright (C) ngx_http_cmp_module contributors
  *
- * The CRL of a CA: one copy in each worker, made by whichever worker of
- * whichever node first finds that the one in the store is stale.
+ * The CRLs of a CA: one copy of each in each worker that was asked for it,
+ * made by whichever worker of whichever node first finds that the one in the
+ * store is stale.
  */
 
 
@@ -14,6 +15,9 @@
 #include <ngx_http_cmp_request.h>
 
 
+#define NGX_HTTP_CMP_CRL_NAME_LEN  96
+
+
 /* a CRL as it is sent; counted, since answers may outlive its replacement */
 
 typedef struct {
@@ -21,35 +25,44 @@ typedef struct {
     int64_t                     number;
     int64_t                     this_update;     /* ms */
     int64_t                     next_update;     /* ms */
-    size_t                      len;
-    u_char                      data[1];
+    cmp_str_t                   der;
+    ngx_str_t                   pem;      /* empty until somebody wants it */
+    cmp_crl_t                  *made;     /* has the DER; or NULL */
 } ngx_http_cmp_crl_der_t;
 
 
-/* a request at a cmp_crl location, or a message that asks for the CRL */
+/*
+ * Who waits for a CRL: a request at a cmp_crl location, a message that asks
+ * for one, a delta CRL that needs a base, the schedule.
+ */
 
 typedef void (*ngx_http_cmp_crl_ready_pt)(ngx_http_cmp_crl_ctx_t *ctx);
 
 struct ngx_http_cmp_crl_ctx_s {
-    ngx_http_request_t         *request;
     ngx_http_cmp_crl_ready_pt   ready;
-    ngx_http_cmp_ctx_t         *message;  /* NULL: cmp_crl */
-    ngx_http_cmp_ca_t          *ca;
+    void                       *data;
+    ngx_http_request_t         *request;  /* or NULL */
     ngx_http_cmp_crl_der_t     *der;
     ngx_queue_t                 queue;
+    ngx_msec_t                  interval; /* from one CRL to the next; 0: it is
+                                             good until its nextUpdate */
     unsigned                    waiting:1;
     unsigned                    pem:1;
+    unsigned                    unknown:1;  /* there is no such partition */
 };
 
 
 typedef ngx_int_t (*ngx_http_cmp_crl_step_pt)(ngx_http_cmp_crl_t *crl);
 
 
-/* the state of a CA's CRL in a worker */
+/* the state of one CRL in a worker */
 
 struct ngx_http_cmp_crl_s {
+    ngx_rbtree_node_t           node;     /* of ca->crls */
     ngx_http_cmp_ca_t          *ca;
     ngx_http_cmp_main_conf_t   *main;
+    const cmp_issuer_t         *issuer;
+    cmp_pg_crl_kind_t           kind;
     ngx_http_cmp_crl_der_t     *der;      /* the last one seen, or NULL */
 
     /* who waits for the round under way, and for the next one */
@@ -64,18 +77,43 @@ struct ngx_http_cmp_crl_s {
     ngx_http_cmp_crl_step_pt    step;
     ngx_http_cmp_pg_op_t        op;
     ngx_http_cmp_pg_status_e    status;
+    ngx_http_cmp_crl_ctx_t      base;     /* waits for the complete CRL */
+
+    /* the one in the store, as it comes */
     cmp_pg_crl_t                current;
+    ngx_http_cmp_crl_der_t     *coming;
+    size_t                      received;
+
+    /* the one that is made */
+    cmp_pg_crl_begin_t          begin;
+    cmp_pool_t                 *piece;
     cmp_pg_crl_entries_t        entries;
-    cmp_str_t                   made;
-    int                         rc;       /* of cmp_crl_make() */
+    cmp_crl_t                  *made;
+    u_char                      last[CMP_SERIAL_LEN];
+    size_t                      last_len;
+    cmp_str_t                   der_made;
+    size_t                      sent;
+    ngx_msec_t                  started;
+    int                         rc;       /* of what a thread did */
 
 #if (NGX_THREADS)
     ngx_thread_task_t           task;
 #endif
 
     unsigned                    busy:1;
+    unsigned                    based:1;  /* the base was waited for */
+    unsigned                    unknown:1;
 };
 
+
+/* --- ngx_http_cmp_crl_cache.c --- */
+
+/*
+ * previous: 0 for the current key, n for the nth previous one; partition 0:
+ * all certificates.  NULL: no memory, or there is no such key.
+ */
+ngx_http_cmp_crl_t *ngx_http_cmp_crl_get(ngx_http_cmp_ca_t *ca,
+    ngx_uint_t previous, ngx_uint_t partition, ngx_uint_t delta);
 
 /*
  * Joins the next round: ctx->ready() is called when it has ended, never from
@@ -87,6 +125,32 @@ void ngx_http_cmp_crl_join(ngx_http_cmp_crl_t *crl,
 void ngx_http_cmp_crl_leave(ngx_http_cmp_crl_ctx_t *ctx);
 
 void ngx_http_cmp_crl_release(ngx_http_cmp_crl_der_t *der);
+
+/* 1 when the certificate of the key has not expired yet */
+ngx_uint_t ngx_http_cmp_crl_alive(const cmp_issuer_t *issuer);
+
+/* for the steps: go on; the database is asked, and another step follows */
+void ngx_http_cmp_crl_run(ngx_http_cmp_crl_t *crl);
+ngx_int_t ngx_http_cmp_crl_submit(ngx_http_cmp_crl_t *crl,
+    ngx_http_cmp_crl_step_pt next);
+ngx_http_cmp_crl_der_t *ngx_http_cmp_crl_der(int64_t number,
+    int64_t this_update, int64_t next_update);
+void ngx_http_cmp_crl_set(ngx_http_cmp_crl_t *crl,
+    ngx_http_cmp_crl_der_t *der);
+ngx_int_t ngx_http_cmp_crl_current(ngx_http_cmp_crl_t *crl);
+
+/* "CRL" or "delta CRL", "of partition N", ... for the log */
+u_char *ngx_http_cmp_crl_name(ngx_http_cmp_crl_t *crl, u_char *buf,
+    size_t size);
+
+
+/* --- ngx_http_cmp_crl_make.c --- */
+
+/* the step that begins a new CRL */
+ngx_int_t ngx_http_cmp_crl_make(ngx_http_cmp_crl_t *crl);
+
+/* what a round has left over */
+void ngx_http_cmp_crl_make_cleanup(ngx_http_cmp_crl_t *crl);
 
 
 #endif /* _NGX_HTTP_CMP_CRL_H_INCLUDED_ */

@@ -2,82 +2,63 @@
 /*
  * Copyright (C) ngx_http_cmp_module contributors
  *
- * A round asks the store for the current CRL.  If that is stale, the entries
- * are read, a new one is made and stored; who loses the race for its number
- * takes the winner's.  Requests that come during a round wait for the next
- * one, so that everybody sees what was revoked before he asked.
+ * A round asks the store for the current CRL.  If that is stale, a new one is
+ * made; who loses the race for it takes the winner's.  Requests that come
+ * during a round wait for the next one, so that everybody sees what was
+ * revoked before he asked.
  */
 
 
 #include <ngx_http_cmp_crl.h>
 
 
-#define NGX_HTTP_CMP_CRL_ENTRIES      1000     /* more are for a thread */
-#define NGX_HTTP_CMP_CRL_THREAD_TIME  60000
-#define NGX_HTTP_CMP_CRL_WAIT         10
+#define NGX_HTTP_CMP_CRL_WAIT  10
 
+#define ngx_http_cmp_crl_key(previous, partition, delta)                      \
+    (((previous) << 16) | ((partition) << 1) | (delta))
+
+
+static ngx_http_cmp_crl_t *ngx_http_cmp_crl_find(ngx_http_cmp_ca_t *ca,
+    ngx_rbtree_key_t key);
+static void ngx_http_cmp_crl_free(ngx_http_cmp_crl_t *crl);
 
 static void ngx_http_cmp_crl_event_handler(ngx_event_t *ev);
 static void ngx_http_cmp_crl_begin(ngx_http_cmp_crl_t *crl);
-static void ngx_http_cmp_crl_run(ngx_http_cmp_crl_t *crl);
 static void ngx_http_cmp_crl_end(ngx_http_cmp_crl_t *crl);
+static void ngx_http_cmp_crl_serve(ngx_http_cmp_crl_t *crl,
+    ngx_http_cmp_crl_ctx_t *ctx, int64_t now);
 
-static ngx_int_t ngx_http_cmp_crl_current(ngx_http_cmp_crl_t *crl);
 static ngx_int_t ngx_http_cmp_crl_current_read(ngx_http_cmp_crl_t *crl);
-static ngx_int_t ngx_http_cmp_crl_make(ngx_http_cmp_crl_t *crl);
-static ngx_int_t ngx_http_cmp_crl_store(ngx_http_cmp_crl_t *crl);
-static ngx_int_t ngx_http_cmp_crl_stored(ngx_http_cmp_crl_t *crl);
-static ngx_int_t ngx_http_cmp_crl_set(ngx_http_cmp_crl_t *crl, int64_t number,
-    int64_t this_update, int64_t next_update, cmp_str_t *der);
+static ngx_int_t ngx_http_cmp_crl_receive(ngx_http_cmp_crl_t *crl);
+static ngx_int_t ngx_http_cmp_crl_received(ngx_http_cmp_crl_t *crl);
 
-static ngx_int_t ngx_http_cmp_crl_submit(ngx_http_cmp_crl_t *crl,
-    ngx_http_cmp_crl_step_pt next);
 static void ngx_http_cmp_crl_done(ngx_http_cmp_pg_op_t *op,
     ngx_http_cmp_pg_status_e status);
 static ngx_int_t ngx_http_cmp_crl_current_send(ngx_http_cmp_pg_op_t *op,
     PGconn *conn);
 static ngx_int_t ngx_http_cmp_crl_current_result(ngx_http_cmp_pg_op_t *op,
     PGresult *res);
-static ngx_int_t ngx_http_cmp_crl_entries_send(ngx_http_cmp_pg_op_t *op,
+static ngx_int_t ngx_http_cmp_crl_read_send(ngx_http_cmp_pg_op_t *op,
     PGconn *conn);
-static ngx_int_t ngx_http_cmp_crl_entries_result(ngx_http_cmp_pg_op_t *op,
+static ngx_int_t ngx_http_cmp_crl_read_result(ngx_http_cmp_pg_op_t *op,
     PGresult *res);
-static ngx_int_t ngx_http_cmp_crl_store_send(ngx_http_cmp_pg_op_t *op,
-    PGconn *conn);
-
-#if (NGX_THREADS)
-static ngx_int_t ngx_http_cmp_crl_post(ngx_http_cmp_crl_t *crl);
-static void ngx_http_cmp_crl_thread_func(void *data, ngx_log_t *log);
-static void ngx_http_cmp_crl_thread_event_handler(ngx_event_t *ev);
-#endif
 
 
 ngx_int_t
 ngx_http_cmp_crl_init(ngx_cycle_t *cycle, ngx_http_cmp_main_conf_t *mcf)
 {
-    ngx_uint_t            i;
-    ngx_http_cmp_ca_t   **cap;
-    ngx_http_cmp_crl_t   *crl;
+    ngx_uint_t           i;
+    ngx_http_cmp_ca_t  **cap;
 
     cap = mcf->cas.elts;
 
     for (i = 0; i < mcf->cas.nelts; i++) {
-
-        crl = ngx_pcalloc(cycle->pool, sizeof(ngx_http_cmp_crl_t));
-        if (crl == NULL) {
-            return NGX_ERROR;
-        }
-
-        crl->ca = cap[i];
-        crl->main = mcf;
-
-        ngx_queue_init(&crl->serving);
-        ngx_queue_init(&crl->waiting);
-
-        cap[i]->crl = crl;
+        ngx_rbtree_init(&cap[i]->crls, &cap[i]->crls_sentinel,
+                        ngx_rbtree_insert_value);
+        cap[i]->main = mcf;
     }
 
-    return NGX_OK;
+    return ngx_http_cmp_crl_schedule_init(cycle, mcf);
 }
 
 
@@ -85,44 +66,193 @@ void
 ngx_http_cmp_crl_exit(ngx_http_cmp_main_conf_t *mcf)
 {
     ngx_uint_t            i;
+    ngx_rbtree_t         *tree;
     ngx_http_cmp_ca_t   **cap;
-    ngx_http_cmp_crl_t   *crl;
+
+    ngx_http_cmp_crl_schedule_exit();
 
     cap = mcf->cas.elts;
 
     for (i = 0; i < mcf->cas.nelts; i++) {
 
-        crl = cap[i]->crl;
+        tree = &cap[i]->crls;
 
-        if (crl == NULL) {
+        if (cap[i]->main == NULL) {
             continue;
         }
 
-        ngx_http_cmp_pg_detach(&crl->op);
-
-        if (crl->event.timer_set) {
-            ngx_del_timer(&crl->event);
+        while (tree->root != tree->sentinel) {
+            ngx_http_cmp_crl_free((ngx_http_cmp_crl_t *) tree->root);
         }
 
-        cmp_pool_destroy(crl->pool);
-        crl->pool = NULL;
-
-        if (crl->der != NULL) {
-            ngx_http_cmp_crl_release(crl->der);
-            crl->der = NULL;
-        }
-
-        cap[i]->crl = NULL;
+        cap[i]->main = NULL;
     }
+}
+
+
+ngx_http_cmp_crl_t *
+ngx_http_cmp_crl_get(ngx_http_cmp_ca_t *ca, ngx_uint_t previous,
+    ngx_uint_t partition, ngx_uint_t delta)
+{
+    ngx_rbtree_key_t          key;
+    ngx_http_cmp_crl_t       *crl;
+    const cmp_issuer_t       *issuer;
+    const ASN1_OCTET_STRING  *id;
+
+    key = ngx_http_cmp_crl_key(previous, partition, delta);
+
+    crl = ngx_http_cmp_crl_find(ca, key);
+    if (crl != NULL) {
+        return crl;
+    }
+
+    issuer = cmp_ca_issuer(&ca->ca, previous);
+    if (issuer == NULL) {
+        return NULL;
+    }
+
+    id = X509_get0_subject_key_id(issuer->certificate);
+    if (id == NULL) {
+        return NULL;
+    }
+
+    crl = ngx_calloc(sizeof(ngx_http_cmp_crl_t), ngx_cycle->log);
+    if (crl == NULL) {
+        return NULL;
+    }
+
+    crl->ca = ca;
+    crl->main = ca->main;
+    crl->issuer = issuer;
+
+    crl->kind.previous = (int32_t) previous;
+    crl->kind.partition = (int32_t) partition;
+    crl->kind.delta = (int) delta;
+    crl->kind.key_id.data = (u_char *) ASN1_STRING_get0_data(id);
+    crl->kind.key_id.len = ASN1_STRING_length(id);
+
+    ngx_queue_init(&crl->serving);
+    ngx_queue_init(&crl->waiting);
+
+    crl->node.key = key;
+    ngx_rbtree_insert(&ca->crls, &crl->node);
+
+    return crl;
+}
+
+
+static ngx_http_cmp_crl_t *
+ngx_http_cmp_crl_find(ngx_http_cmp_ca_t *ca, ngx_rbtree_key_t key)
+{
+    ngx_rbtree_node_t  *node;
+
+    node = ca->crls.root;
+
+    while (node != ca->crls.sentinel) {
+
+        if (key == node->key) {
+            return (ngx_http_cmp_crl_t *) node;
+        }
+
+        node = (key < node->key) ? node->left : node->right;
+    }
+
+    return NULL;
+}
+
+
+static void
+ngx_http_cmp_crl_free(ngx_http_cmp_crl_t *crl)
+{
+    ngx_rbtree_delete(&crl->ca->crls, &crl->node);
+
+    ngx_http_cmp_pg_detach(&crl->op);
+
+    if (crl->event.timer_set) {
+        ngx_del_timer(&crl->event);
+    }
+
+    if (crl->event.posted) {
+        ngx_delete_posted_event(&crl->event);
+    }
+
+    ngx_http_cmp_crl_make_cleanup(crl);
+
+    if (crl->coming != NULL) {
+        ngx_http_cmp_crl_release(crl->coming);
+    }
+
+    if (crl->der != NULL) {
+        ngx_http_cmp_crl_release(crl->der);
+    }
+
+    cmp_pool_destroy(crl->pool);
+    ngx_free(crl);
+}
+
+
+ngx_uint_t
+ngx_http_cmp_crl_alive(const cmp_issuer_t *issuer)
+{
+    time_t  now;
+
+    now = ngx_time();
+
+    return X509_cmp_time(X509_get0_notAfter(issuer->certificate), &now) > 0;
+}
+
+
+/* with memory of its own for a DER of that length; 0: there is none */
+
+ngx_http_cmp_crl_der_t *
+ngx_http_cmp_crl_der(int64_t number, int64_t this_update, int64_t next_update)
+{
+    ngx_http_cmp_crl_der_t  *der;
+
+    der = ngx_calloc(sizeof(ngx_http_cmp_crl_der_t), ngx_cycle->log);
+    if (der == NULL) {
+        return NULL;
+    }
+
+    der->refs = 1;
+    der->number = number;
+    der->this_update = this_update;
+    der->next_update = next_update;
+
+    return der;
 }
 
 
 void
 ngx_http_cmp_crl_release(ngx_http_cmp_crl_der_t *der)
 {
-    if (--der->refs == 0) {
-        ngx_free(der);
+    if (--der->refs != 0) {
+        return;
     }
+
+    if (der->made != NULL) {
+        cmp_crl_free(der->made);
+
+    } else if (der->der.data != NULL) {
+        ngx_free(der->der.data);
+    }
+
+    if (der->pem.data != NULL) {
+        ngx_free(der->pem.data);
+    }
+
+    ngx_free(der);
+}
+
+
+void
+ngx_http_cmp_crl_set(ngx_http_cmp_crl_t *crl, ngx_http_cmp_crl_der_t *der)
+{
+    if (crl->der != NULL) {
+        ngx_http_cmp_crl_release(crl->der);
+    }
+
+    crl->der = der;
 }
 
 
@@ -130,6 +260,7 @@ void
 ngx_http_cmp_crl_join(ngx_http_cmp_crl_t *crl, ngx_http_cmp_crl_ctx_t *ctx)
 {
     ngx_queue_insert_tail(&crl->waiting, &ctx->queue);
+    ctx->waiting = 1;
 
     if (crl->busy == 0) {
         crl->busy = 1;
@@ -147,6 +278,7 @@ void
 ngx_http_cmp_crl_leave(ngx_http_cmp_crl_ctx_t *ctx)
 {
     ngx_queue_remove(&ctx->queue);
+    ctx->waiting = 0;
 }
 
 
@@ -179,14 +311,20 @@ ngx_http_cmp_crl_begin(ngx_http_cmp_crl_t *crl)
 
     crl->waited = 0;
     crl->tries = 0;
+    crl->based = 0;
+    crl->unknown = 0;
+    crl->kind.ca_id = crl->ca->ca.id;
     crl->step = ngx_http_cmp_crl_current;
 
-    if (crl->ca->registered == 0 || crl->ca->no_key) {
+    if (crl->ca->registered == 0 || crl->ca->no_key
+        || crl->issuer->key == NULL)
+    {
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
                       "cmp_ca \"%V\" is not ready for a CRL: %s",
                       &crl->ca->name,
-                      crl->ca->no_key ? "its key could not be opened"
-                                      : "the database has not been reached");
+                      crl->ca->registered ? "its key could not be opened"
+                                          : "the database has not been "
+                                            "reached");
         ngx_http_cmp_crl_end(crl);
         return;
     }
@@ -197,7 +335,7 @@ ngx_http_cmp_crl_begin(ngx_http_cmp_crl_t *crl)
 
 /* NGX_OK: the next step is set; NGX_AGAIN: something is under way */
 
-static void
+void
 ngx_http_cmp_crl_run(ngx_http_cmp_crl_t *crl)
 {
     ngx_int_t  rc;
@@ -215,10 +353,16 @@ ngx_http_cmp_crl_run(ngx_http_cmp_crl_t *crl)
 static void
 ngx_http_cmp_crl_end(ngx_http_cmp_crl_t *crl)
 {
-    int64_t                  now;
-    ngx_time_t              *tp;
-    ngx_queue_t             *q;
-    ngx_http_cmp_crl_ctx_t  *ctx;
+    int64_t       now;
+    ngx_time_t   *tp;
+    ngx_queue_t  *q;
+
+    ngx_http_cmp_crl_make_cleanup(crl);
+
+    if (crl->coming != NULL) {
+        ngx_http_cmp_crl_release(crl->coming);
+        crl->coming = NULL;
+    }
 
     cmp_pool_destroy(crl->pool);
     crl->pool = NULL;
@@ -231,16 +375,8 @@ ngx_http_cmp_crl_end(ngx_http_cmp_crl_t *crl)
         q = ngx_queue_head(&crl->serving);
         ngx_queue_remove(q);
 
-        ctx = ngx_queue_data(q, ngx_http_cmp_crl_ctx_t, queue);
-
-        /* a database that is away is no reason to withhold a valid CRL */
-
-        if (crl->der != NULL && crl->der->next_update > now) {
-            ctx->der = crl->der;
-            ctx->der->refs++;
-        }
-
-        ctx->ready(ctx);
+        ngx_http_cmp_crl_serve(crl,
+                     ngx_queue_data(q, ngx_http_cmp_crl_ctx_t, queue), now);
     }
 
     crl->busy = 0;
@@ -248,16 +384,43 @@ ngx_http_cmp_crl_end(ngx_http_cmp_crl_t *crl)
     if (!ngx_queue_empty(&crl->waiting)) {
         crl->busy = 1;
         ngx_post_event(&crl->event, &ngx_posted_events);
+        return;
+    }
+
+    /* nobody can fill the memory by asking for what is not there */
+
+    if (crl->unknown) {
+        ngx_http_cmp_crl_free(crl);
     }
 }
 
 
-static ngx_int_t
+/* a database that is away is no reason to withhold a valid CRL */
+
+static void
+ngx_http_cmp_crl_serve(ngx_http_cmp_crl_t *crl, ngx_http_cmp_crl_ctx_t *ctx,
+    int64_t now)
+{
+    ctx->waiting = 0;
+    ctx->unknown = crl->unknown;
+
+    if (crl->der != NULL && crl->der->next_update > now) {
+        ctx->der = crl->der;
+        ctx->der->refs++;
+    }
+
+    ctx->ready(ctx);
+}
+
+
+ngx_int_t
 ngx_http_cmp_crl_current(ngx_http_cmp_crl_t *crl)
 {
     if (++crl->tries > NGX_HTTP_CMP_TRIES) {
         return NGX_ERROR;
     }
+
+    ngx_http_cmp_crl_make_cleanup(crl);
 
     cmp_pool_destroy(crl->pool);
 
@@ -277,135 +440,55 @@ ngx_http_cmp_crl_current(ngx_http_cmp_crl_t *crl)
 static ngx_int_t
 ngx_http_cmp_crl_current_read(ngx_http_cmp_crl_t *crl)
 {
-    cmp_pg_crl_t  *current;
-
-    current = &crl->current;
-
-    if (current->der.len != 0
-        && ngx_http_cmp_crl_set(crl, current->number, current->this_update,
-                                current->next_update, &current->der)
-           != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    if (current->stale == 0) {
+    if (crl->kind.partition > crl->current.partitions) {
+        crl->unknown = 1;
         return NGX_DONE;
     }
 
-    crl->op.send = ngx_http_cmp_crl_entries_send;
-    crl->op.result = ngx_http_cmp_crl_entries_result;
+    if (crl->coming != NULL) {
+
+        if (crl->received < crl->coming->der.len) {
+            crl->step = ngx_http_cmp_crl_receive;
+            return NGX_OK;
+        }
+
+        ngx_http_cmp_crl_set(crl, crl->coming);
+        crl->coming = NULL;
+    }
+
+    if (crl->current.stale == 0) {
+        return NGX_DONE;
+    }
+
+    crl->step = ngx_http_cmp_crl_make;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_cmp_crl_receive(ngx_http_cmp_crl_t *crl)
+{
+    crl->op.send = ngx_http_cmp_crl_read_send;
+    crl->op.result = ngx_http_cmp_crl_read_result;
     crl->op.commit = 0;
 
-    return ngx_http_cmp_crl_submit(crl, ngx_http_cmp_crl_make);
+    return ngx_http_cmp_crl_submit(crl, ngx_http_cmp_crl_received);
 }
 
 
 static ngx_int_t
-ngx_http_cmp_crl_make(ngx_http_cmp_crl_t *crl)
+ngx_http_cmp_crl_received(ngx_http_cmp_crl_t *crl)
 {
-    /* somebody made one between the two questions: it may do */
+    /* nothing came: it was replaced meanwhile */
 
-    if (crl->entries.number != crl->current.number + 1) {
-        crl->step = ngx_http_cmp_crl_current;
-        return NGX_OK;
-    }
-
-    crl->step = ngx_http_cmp_crl_store;
-
-#if (NGX_THREADS)
-
-    if ((crl->ca->ca.current.slow && crl->ca->ca.inline_sign == 0)
-        || crl->entries.nentries > NGX_HTTP_CMP_CRL_ENTRIES)
-    {
-        return ngx_http_cmp_crl_post(crl);
-    }
-
-#endif
-
-    crl->rc = cmp_crl_make(&crl->ca->ca, crl->entries.number, crl->entries.now,
-                           crl->entries.entries, crl->entries.nentries,
-                           crl->pool, &crl->made);
+    crl->step = (crl->coming != NULL) ? ngx_http_cmp_crl_current_read
+                                      : ngx_http_cmp_crl_current;
     return NGX_OK;
 }
 
 
-static ngx_int_t
-ngx_http_cmp_crl_store(ngx_http_cmp_crl_t *crl)
-{
-    if (crl->rc != CMP_OK) {
-        ngx_log_error(NGX_LOG_CRIT, ngx_cycle->log, 0,
-                      "cmp_ca \"%V\": the CRL could not be made",
-                      &crl->ca->name);
-        return NGX_ERROR;
-    }
-
-    crl->op.send = ngx_http_cmp_crl_store_send;
-    crl->op.result = NULL;
-    crl->op.commit = 1;
-
-    return ngx_http_cmp_crl_submit(crl, ngx_http_cmp_crl_stored);
-}
-
-
-static ngx_int_t
-ngx_http_cmp_crl_stored(ngx_http_cmp_crl_t *crl)
-{
-    if (crl->status == NGX_HTTP_CMP_PG_ERROR) {
-
-        /* another one was faster */
-
-        crl->step = ngx_http_cmp_crl_current;
-        return NGX_OK;
-    }
-
-    if (ngx_http_cmp_crl_set(crl, crl->entries.number, crl->entries.now,
-                             crl->entries.now + crl->ca->ca.crl_lifetime,
-                             &crl->made)
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
-                  "cmp_ca \"%V\": CRL %L with %uz entries made",
-                  &crl->ca->name, crl->entries.number, crl->entries.nentries);
-
-    return NGX_DONE;
-}
-
-
-static ngx_int_t
-ngx_http_cmp_crl_set(ngx_http_cmp_crl_t *crl, int64_t number,
-    int64_t this_update, int64_t next_update, cmp_str_t *der)
-{
-    ngx_http_cmp_crl_der_t  *copy;
-
-    copy = ngx_alloc(sizeof(ngx_http_cmp_crl_der_t) + der->len,
-                     ngx_cycle->log);
-    if (copy == NULL) {
-        return NGX_ERROR;
-    }
-
-    copy->refs = 1;
-    copy->number = number;
-    copy->this_update = this_update;
-    copy->next_update = next_update;
-    copy->len = der->len;
-
-    ngx_memcpy(copy->data, der->data, der->len);
-
-    if (crl->der != NULL) {
-        ngx_http_cmp_crl_release(crl->der);
-    }
-
-    crl->der = copy;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
+ngx_int_t
 ngx_http_cmp_crl_submit(ngx_http_cmp_crl_t *crl, ngx_http_cmp_crl_step_pt next)
 {
     crl->step = next;
@@ -428,17 +511,17 @@ ngx_http_cmp_crl_done(ngx_http_cmp_pg_op_t *op,
 {
     ngx_http_cmp_crl_t *crl = op->data;
 
-    crl->status = status;
-
     if (status == NGX_HTTP_CMP_PG_OK) {
         ngx_http_cmp_crl_run(crl);
         return;
     }
 
     if (status == NGX_HTTP_CMP_PG_ERROR
-        && op->commit
         && cmp_pg_commit_outcome(op->sqlstate) == CMP_COMMIT_RACE)
     {
+        /* another one was faster */
+
+        crl->step = ngx_http_cmp_crl_current;
         ngx_http_cmp_crl_run(crl);
         return;
     }
@@ -460,11 +543,28 @@ ngx_http_cmp_crl_current_send(ngx_http_cmp_pg_op_t *op, PGconn *conn)
 {
     ngx_http_cmp_crl_t *crl = op->data;
 
+    int       changes;
+    int64_t   known, refresh;
+    cmp_ca_t  *ca;
+
+    ca = &crl->ca->ca;
+
     ngx_memzero(&crl->current, sizeof(cmp_pg_crl_t));
 
-    if (cmp_pg_crl_current_send(conn, crl->ca->ca.id,
-                                (crl->der != NULL) ? crl->der->number : 0,
-                                crl->ca->ca.crl_refresh)
+    if (crl->coming != NULL) {
+        ngx_http_cmp_crl_release(crl->coming);
+        crl->coming = NULL;
+    }
+
+    known = (crl->der != NULL) ? crl->der->number : 0;
+    refresh = crl->kind.delta ? ca->crl_delta : ca->crl_refresh;
+
+    /* with delta CRLs, these have the changes */
+
+    changes = (crl->kind.delta || ca->crl_delta == 0
+               || crl->ca->crl_on_revoke);
+
+    if (cmp_pg_crl_current_send(conn, &crl->kind, known, refresh, changes)
         != CMP_OK)
     {
         return NGX_ERROR;
@@ -479,53 +579,48 @@ ngx_http_cmp_crl_current_result(ngx_http_cmp_pg_op_t *op, PGresult *res)
 {
     ngx_http_cmp_crl_t *crl = op->data;
 
-    if (cmp_pg_crl_current_result(res, crl->pool, &crl->current) != CMP_OK) {
+    cmp_pg_crl_t            *current;
+    ngx_http_cmp_crl_der_t  *der;
+
+    current = &crl->current;
+
+    if (cmp_pg_crl_current_result(res, NULL, current) != CMP_OK) {
         return NGX_ERROR;
     }
+
+    if (current->der.len == 0) {
+        return NGX_OK;
+    }
+
+    der = ngx_http_cmp_crl_der(current->number, current->this_update,
+                               current->next_update);
+    if (der == NULL) {
+        return NGX_ERROR;
+    }
+
+    crl->coming = der;
+
+    der->der.data = ngx_alloc(current->octets, ngx_cycle->log);
+    if (der->der.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    der->der.len = current->octets;
+    crl->received = current->der.len;
+
+    ngx_memcpy(der->der.data, current->der.data, current->der.len);
 
     return NGX_OK;
 }
 
 
 static ngx_int_t
-ngx_http_cmp_crl_entries_send(ngx_http_cmp_pg_op_t *op, PGconn *conn)
+ngx_http_cmp_crl_read_send(ngx_http_cmp_pg_op_t *op, PGconn *conn)
 {
     ngx_http_cmp_crl_t *crl = op->data;
 
-    ngx_memzero(&crl->entries, sizeof(cmp_pg_crl_entries_t));
-
-    if (cmp_pg_crl_entries_send(conn, crl->ca->ca.id) != CMP_OK) {
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_cmp_crl_entries_result(ngx_http_cmp_pg_op_t *op, PGresult *res)
-{
-    ngx_http_cmp_crl_t *crl = op->data;
-
-    if (cmp_pg_crl_entries_result(res, crl->pool, &crl->entries) != CMP_OK) {
-        return NGX_ERROR;
-    }
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_http_cmp_crl_store_send(ngx_http_cmp_pg_op_t *op, PGconn *conn)
-{
-    ngx_http_cmp_crl_t *crl = op->data;
-
-    int64_t  next;
-
-    next = crl->entries.now + crl->ca->ca.crl_lifetime;
-
-    if (cmp_pg_crl_store_send(conn, crl->ca->ca.id, &crl->entries, next,
-                              &crl->made)
+    if (cmp_pg_crl_read_send(conn, &crl->kind, crl->current.number,
+                             (int32_t) crl->received)
         != CMP_OK)
     {
         return NGX_ERROR;
@@ -535,66 +630,30 @@ ngx_http_cmp_crl_store_send(ngx_http_cmp_pg_op_t *op, PGconn *conn)
 }
 
 
-#if (NGX_THREADS)
-
 static ngx_int_t
-ngx_http_cmp_crl_post(ngx_http_cmp_crl_t *crl)
+ngx_http_cmp_crl_read_result(ngx_http_cmp_pg_op_t *op, PGresult *res)
 {
-    ngx_thread_task_t  *task;
+    ngx_http_cmp_crl_t *crl = op->data;
 
-    task = &crl->task;
+    cmp_str_t                piece;
+    ngx_http_cmp_crl_der_t  *der;
 
-    ngx_memzero(task, sizeof(ngx_thread_task_t));
+    der = crl->coming;
 
-    task->ctx = crl;
-    task->handler = ngx_http_cmp_crl_thread_func;
-    task->event.data = crl;
-    task->event.log = ngx_cycle->log;
-    task->event.handler = ngx_http_cmp_crl_thread_event_handler;
-
-    if (ngx_thread_task_post(crl->ca->thread_pool, task) != NGX_OK) {
+    if (cmp_pg_crl_read_result(res, &piece) != CMP_OK
+        || piece.len > der->der.len - crl->received)
+    {
         return NGX_ERROR;
     }
 
-    ngx_add_timer(&task->event, NGX_HTTP_CMP_CRL_THREAD_TIME);
-
-    return NGX_AGAIN;
-}
-
-
-static void
-ngx_http_cmp_crl_thread_func(void *data, ngx_log_t *log)
-{
-    ngx_http_cmp_crl_t *crl = data;
-
-    crl->rc = cmp_crl_make(&crl->ca->ca, crl->entries.number, crl->entries.now,
-                           crl->entries.entries, crl->entries.nentries,
-                           crl->pool, &crl->made);
-}
-
-
-static void
-ngx_http_cmp_crl_thread_event_handler(ngx_event_t *ev)
-{
-    ngx_http_cmp_crl_t *crl = ev->data;
-
-    if (ev->timedout) {
-        ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, 0,
-                      "cmp_ca \"%V\": making a CRL takes too long",
-                      &crl->ca->name);
-
-        ev->timedout = 0;
-        ngx_add_timer(ev, NGX_HTTP_CMP_CRL_THREAD_TIME);
-        return;
+    if (piece.len == 0) {
+        ngx_http_cmp_crl_release(der);
+        crl->coming = NULL;
+        return NGX_OK;
     }
 
-    if (ev->timer_set) {
-        ngx_del_timer(ev);
-    }
+    ngx_memcpy(der->der.data + crl->received, piece.data, piece.len);
+    crl->received += piece.len;
 
-    ev->complete = 0;
-
-    ngx_http_cmp_crl_run(crl);
+    return NGX_OK;
 }
-
-#endif

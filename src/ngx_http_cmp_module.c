@@ -9,9 +9,6 @@
 
 static char *ngx_http_cmp_pass(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
-static char *ngx_http_cmp_crl(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
-static ngx_http_cmp_ca_t *ngx_http_cmp_location(ngx_conf_t *cf,
-    ngx_http_handler_pt handler);
 
 static ngx_int_t ngx_http_cmp_postconfiguration(ngx_conf_t *cf);
 static void *ngx_http_cmp_create_main_conf(ngx_conf_t *cf);
@@ -55,7 +52,7 @@ static ngx_command_t  ngx_http_cmp_commands[] = {
       NULL },
 
     { ngx_string("cmp_crl"),
-      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE12,
+      NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
       ngx_http_cmp_crl,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
@@ -105,45 +102,15 @@ ngx_http_cmp_pass(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return "is duplicate";
     }
 
-    lcf->ca = ngx_http_cmp_location(cf, ngx_http_cmp_handler);
+    lcf->ca = ngx_http_cmp_location(cf, ngx_http_cmp_handler, 0);
 
     return (lcf->ca != NULL) ? NGX_CONF_OK : NGX_CONF_ERROR;
 }
 
 
-static char *
-ngx_http_cmp_crl(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
-{
-    ngx_http_cmp_loc_conf_t *lcf = conf;
-
-    ngx_str_t  *value;
-
-    if (lcf->crl != NULL) {
-        return "is duplicate";
-    }
-
-    value = cf->args->elts;
-
-    if (cf->args->nelts == 3) {
-
-        if (ngx_strcmp(value[2].data, "format=pem") == 0) {
-            lcf->crl_pem = 1;
-
-        } else if (ngx_strcmp(value[2].data, "format=der") != 0) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "invalid parameter \"%V\"", &value[2]);
-            return NGX_CONF_ERROR;
-        }
-    }
-
-    lcf->crl = ngx_http_cmp_location(cf, ngx_http_cmp_crl_handler);
-
-    return (lcf->crl != NULL) ? NGX_CONF_OK : NGX_CONF_ERROR;
-}
-
-
-static ngx_http_cmp_ca_t *
-ngx_http_cmp_location(ngx_conf_t *cf, ngx_http_handler_pt handler)
+ngx_http_cmp_ca_t *
+ngx_http_cmp_location(ngx_conf_t *cf, ngx_http_handler_pt handler,
+    ngx_uint_t regex)
 {
     ngx_str_t                 *value;
     ngx_http_core_loc_conf_t  *clcf;
@@ -163,13 +130,14 @@ ngx_http_cmp_location(ngx_conf_t *cf, ngx_http_handler_pt handler)
 
     if (clcf->named
 #if (NGX_PCRE)
-        || clcf->regex != NULL
+        || (clcf->regex != NULL && regex == 0)
 #endif
        )
     {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"%V\" cannot be used in a named location or "
-                           "one given by a regular expression", &value[0]);
+                           "\"%V\" cannot be used in a named location%s",
+                           &value[0], regex ? "" : " or one given by a "
+                           "regular expression");
         return NULL;
     }
 
@@ -186,7 +154,9 @@ ngx_http_cmp_postconfiguration(ngx_conf_t *cf)
 
     mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_cmp_module);
 
-    if (ngx_http_cmp_ca_init(cf, mcf) != NGX_OK) {
+    if (ngx_http_cmp_ca_init(cf, mcf) != NGX_OK
+        || ngx_http_cmp_crl_init_conf(cf, mcf) != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
@@ -226,6 +196,9 @@ ngx_http_cmp_create_main_conf(ngx_conf_t *cf)
         != NGX_OK
         || ngx_array_init(&mcf->profiles, cf->pool, 4,
                           sizeof(ngx_http_cmp_profile_t *))
+           != NGX_OK
+        || ngx_array_init(&mcf->crls, cf->pool, 4,
+                          sizeof(ngx_http_cmp_crl_conf_t *))
            != NGX_OK)
     {
         return NULL;
@@ -263,7 +236,6 @@ ngx_http_cmp_create_loc_conf(ngx_conf_t *cf)
      *
      *     conf->ca = NULL;
      *     conf->crl = NULL;
-     *     conf->crl_pem = 0;
      */
 
     return ngx_pcalloc(cf->pool, sizeof(ngx_http_cmp_loc_conf_t));

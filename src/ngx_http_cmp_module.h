@@ -28,6 +28,7 @@ typedef struct ngx_http_cmp_ctx_s       ngx_http_cmp_ctx_t;
 typedef struct ngx_http_cmp_crl_s       ngx_http_cmp_crl_t;
 typedef struct ngx_http_cmp_crl_ctx_s   ngx_http_cmp_crl_ctx_t;
 typedef struct ngx_http_cmp_throttle_s  ngx_http_cmp_throttle_t;
+typedef struct ngx_http_cmp_main_conf_s  ngx_http_cmp_main_conf_t;
 
 
 /* whose limits a cmp_scope_t has: that decides what may be set */
@@ -113,6 +114,9 @@ struct ngx_http_cmp_ca_s {
     ngx_uint_t                  unavailable_status;
     unsigned                    thread_set:1;
     unsigned                    crl_set:1;
+    unsigned                    crl_on_revoke:1;
+    unsigned                    crl_location:1;  /* of any kind */
+    unsigned                    crl_whole:1;     /* of all certificates */
     ngx_uint_t                  thread_queue;
 
 #if (NGX_THREADS)
@@ -124,13 +128,15 @@ struct ngx_http_cmp_ca_s {
     ngx_uint_t                  tasks;       /* posted, not yet completed */
     time_t                      budget_time;
     ngx_int_t                   budget;      /* signatures left this second */
-    ngx_http_cmp_crl_t         *crl;
+    ngx_rbtree_t                crls;        /* ngx_http_cmp_crl_t */
+    ngx_rbtree_node_t           crls_sentinel;
+    ngx_http_cmp_main_conf_t   *main;        /* NULL: not in a worker */
     unsigned                    registered:1;
     unsigned                    no_key:1;    /* a token did not open */
 };
 
 
-typedef struct {
+struct ngx_http_cmp_main_conf_s {
     ngx_http_cmp_pg_store_t    *store;
     ngx_array_t                 cas;         /* ngx_http_cmp_ca_t * */
     ngx_array_t                 profiles;    /* ngx_http_cmp_profile_t * */
@@ -139,14 +145,28 @@ typedef struct {
     ngx_shm_zone_t             *throttle_zone;
     ngx_http_cmp_throttle_t    *throttle;        /* in the zone */
 
+    ngx_array_t                 crls;        /* ngx_http_cmp_crl_conf_t * */
+
     ngx_uint_t                  ready;       /* the worker was initialized */
-} ngx_http_cmp_main_conf_t;
+};
+
+
+/* one cmp_crl */
+
+typedef struct {
+    ngx_http_cmp_ca_t          *ca;
+    ngx_http_complex_value_t   *partition;   /* NULL: of all certificates */
+    ngx_uint_t                  previous;
+    u_char                     *file;
+    ngx_uint_t                  line;
+    unsigned                    delta:1;
+    unsigned                    pem:1;
+} ngx_http_cmp_crl_conf_t;
 
 
 typedef struct {
     ngx_http_cmp_ca_t          *ca;          /* cmp_pass */
-    ngx_http_cmp_ca_t          *crl;         /* cmp_crl */
-    ngx_uint_t                  crl_pem;     /* unsigned  crl_pem:1; */
+    ngx_http_cmp_crl_conf_t    *crl;         /* cmp_crl */
 } ngx_http_cmp_loc_conf_t;
 
 
@@ -208,6 +228,29 @@ void ngx_http_cmp_ca_defaults(ngx_http_cmp_ca_t *ca);
 ngx_int_t ngx_http_cmp_ca_init(ngx_conf_t *cf, ngx_http_cmp_main_conf_t *mcf);
 
 
+/*
+ * For a directive that makes a handler of its location: the CA that it names.
+ * regex: the location may be given by a regular expression.  NULL, logged.
+ */
+ngx_http_cmp_ca_t *ngx_http_cmp_location(ngx_conf_t *cf,
+    ngx_http_handler_pt handler, ngx_uint_t regex);
+
+
+/* --- ngx_http_cmp_crl_conf.c --- */
+
+/* the directive cmp_crl, and the setting "crl" of cmp_ca */
+char *ngx_http_cmp_crl(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_cmp_ca_crl(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+
+/* the CA's URLs for a profile that has none; NGX_OK or NGX_ERROR */
+ngx_int_t ngx_http_cmp_crl_profile(ngx_conf_t *cf, ngx_http_cmp_ca_t *ca,
+    cmp_profile_t **profile);
+
+/* what needs all of the blocks; NGX_OK or NGX_ERROR, logged */
+ngx_int_t ngx_http_cmp_crl_init_conf(ngx_conf_t *cf,
+    ngx_http_cmp_main_conf_t *mcf);
+
+
 /* --- ngx_http_cmp_key.c --- */
 
 /*
@@ -239,6 +282,13 @@ ngx_int_t ngx_http_cmp_crl_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_cmp_crl_init(ngx_cycle_t *cycle,
     ngx_http_cmp_main_conf_t *mcf);
 void ngx_http_cmp_crl_exit(ngx_http_cmp_main_conf_t *mcf);
+
+
+/* --- ngx_http_cmp_crl_schedule.c --- */
+
+ngx_int_t ngx_http_cmp_crl_schedule_init(ngx_cycle_t *cycle,
+    ngx_http_cmp_main_conf_t *mcf);
+void ngx_http_cmp_crl_schedule_exit(void);
 
 
 /* --- ngx_http_cmp_sweep.c --- */

@@ -171,7 +171,8 @@ ngx_http_cmp_register_send(ngx_http_cmp_pg_op_t *op, PGconn *conn)
 
     cert.len = len;
 
-    rc = cmp_pg_ca_register_send(conn, &ca->ca.name, &cert);
+    rc = cmp_pg_ca_register_send(conn, &ca->ca.name, &cert,
+                                 ca->ca.crl_partitions);
 
     OPENSSL_free(cert.data);
 

@@ -171,7 +171,11 @@ ngx_http_cmp_variable_ca(ngx_http_request_t *r, ngx_http_variable_value_t *v,
 
     lcf = ngx_http_get_module_loc_conf(r, ngx_http_cmp_module);
 
-    ca = (lcf->ca != NULL) ? lcf->ca : lcf->crl;
+    ca = lcf->ca;
+
+    if (ca == NULL && lcf->crl != NULL) {
+        ca = lcf->crl->ca;
+    }
 
     if (ca == NULL) {
         v->not_found = 1;

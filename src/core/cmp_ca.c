@@ -5,6 +5,7 @@
 
 
 #include <cmp_ca_local.h>
+#include <cmp_crl.h>
 #include <cmp_msg.h>
 #include <cmp_protect.h>
 
@@ -30,6 +31,7 @@ typedef struct {
 static int cmp_ca_check_name(const cmp_ca_t *ca, char *err, size_t size);
 static int cmp_ca_check_limits(const cmp_ca_t *ca, char *err, size_t size);
 static int cmp_ca_check_profiles(const cmp_ca_t *ca, char *err, size_t size);
+static int cmp_ca_check_crl(const cmp_ca_t *ca, char *err, size_t size);
 static int cmp_ca_check_scope(const cmp_ca_t *ca, const cmp_scope_t *scope,
     int ra, char *err, size_t size);
 static int cmp_ca_check_trusted(const cmp_ca_t *ca, char *err, size_t size);
@@ -85,6 +87,10 @@ cmp_ca_finish(cmp_ca_t *ca, cmp_pool_t *pool, char *err, size_t size)
 
     if (rc == CMP_OK) {
         rc = cmp_ca_check_profiles(ca, err, size);
+    }
+
+    if (rc == CMP_OK) {
+        rc = cmp_ca_check_crl(ca, err, size);
     }
 
     if (rc == CMP_OK) {
@@ -153,6 +159,9 @@ cmp_ca_check_limits(const cmp_ca_t *ca, char *err, size_t size)
         { "crl lifetime", ca->crl_lifetime, CMP_CA_MINUTE,
           3660 * CMP_CA_DAY },
         { "crl refresh", ca->crl_refresh, 1000, ca->crl_lifetime },
+        { "crl delta", ca->crl_delta, ca->crl_delta == 0 ? 0 : 1000,
+          ca->crl_lifetime / 2 },
+        { "crl partitions", ca->crl_partitions, 0, CMP_CRL_MAX_PARTITIONS },
         { "max_message_size", (int64_t) ca->max_message_size, 1024,
           (int64_t) 16 * 1024 * 1024 },
         { "max_requests", ca->max_requests, 1, 64 },
@@ -209,6 +218,17 @@ cmp_ca_check_profiles(const cmp_ca_t *ca, char *err, size_t size)
             }
         }
 
+        if (profile->ca_crl_urls
+            && (cmp_profile_copies(profile, NID_crl_distribution_points)
+                || cmp_profile_copies(profile, NID_freshest_crl)))
+        {
+            snprintf(err, size, "profile \"%.*s\" copies CRL distribution "
+                     "points from requests, but the CA has a URL of its CRL",
+                     (int) profile->name.len,
+                     (const char *) profile->name.data);
+            return CMP_ERROR;
+        }
+
         if (profile->ca && X509_get_pathlen(ca->current.certificate) == 0) {
             snprintf(err, size, "profile \"%.*s\" is for CA certificates, "
                      "which the pathLenConstraint of the CA certificate "
@@ -216,6 +236,46 @@ cmp_ca_check_profiles(const cmp_ca_t *ca, char *err, size_t size)
                      (const char *) profile->name.data);
             return CMP_ERROR;
         }
+    }
+
+    return CMP_OK;
+}
+
+
+static int
+cmp_ca_check_crl(const cmp_ca_t *ca, char *err, size_t size)
+{
+    const char  *why;
+
+    why = NULL;
+
+    if (ca->crl_partition_url.len == 0) {
+
+        if (ca->crl_partitions != 0) {
+            why = "\"crl partitions\" needs a \"partition_url\"";
+
+        } else if (cmp_crl_url_has_partition(&ca->crl_delta_url)) {
+            why = "\"" CMP_CRL_PLACEHOLDER "\" in \"delta_url\", but there is "
+                  "no \"partition_url\"";
+        }
+
+    } else if (cmp_crl_url_has_partition(&ca->crl_partition_url) == 0) {
+        why = "no \"" CMP_CRL_PLACEHOLDER "\" in \"partition_url\"";
+
+    } else if (ca->crl_delta_url.len != 0
+               && cmp_crl_url_has_partition(&ca->crl_delta_url) == 0)
+    {
+        why = "no \"" CMP_CRL_PLACEHOLDER "\" in \"delta_url\", although CRLs "
+              "are partitioned";
+    }
+
+    if (ca->crl_delta_url.len != 0 && ca->crl_delta == 0) {
+        why = "\"crl delta_url\" needs \"delta\"";
+    }
+
+    if (why != NULL) {
+        snprintf(err, size, "%s", why);
+        return CMP_ERROR;
     }
 
     return CMP_OK;

@@ -92,6 +92,12 @@ typedef struct {
     int64_t               check_after;          /* ms, told in seconds */
     int64_t               crl_lifetime;         /* ms */
     int64_t               crl_refresh;          /* ms */
+    int64_t               crl_delta;            /* ms from one delta CRL to the
+                                                   next; 0: none are made */
+    cmp_str_t             crl_delta_url;        /* for freshestCRL, or empty */
+    int                   crl_partitions;       /* of new certificates; 0: CRLs
+                                                   are not partitioned */
+    cmp_str_t             crl_partition_url;    /* with CMP_CRL_PLACEHOLDER */
     size_t                max_message_size;
     int                   max_requests;         /* CertReqMsg, RevDetails */
     int                   max_extra_certs;

@@ -4,28 +4,27 @@
  */
 
 
-#include <cmp_crl.h>
-#include <cmp_asn1.h>
+#include <cmp_crl_local.h>
 #include <cmp_msg.h>
 
 #include <limits.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include <openssl/asn1t.h>
+#include <openssl/core_names.h>
+#include <openssl/params.h>
 
 
-#define CMP_CRL_MAX_SERIAL     32
-#define CMP_CRL_MAX_ENTRY      112     /* of DER, with the longest serial */
-
-#define CMP_CRL_REASON_MAX     10      /* aACompromise */
-#define CMP_CRL_REASON_UNUSED  7
-#define CMP_CRL_REASON_REMOVE  8       /* removeFromCRL: delta CRLs only */
-
-#define CMP_CRL_MAX_TIME       ((int64_t) 253402300799)    /* year 9999 */
+#define CMP_CRL_MAX_ALGORITHM  256
+#define CMP_CRL_FIRST_SIZE     4096
 
 
 /*
+ * CertificateList  ::=  SEQUENCE  {
+ *      tbsCertList          TBSCertList,
+ *      signatureAlgorithm   AlgorithmIdentifier,
+ *      signature            BIT STRING  }
+ *
  * TBSCertList  ::=  SEQUENCE  {
  *      version                 Version OPTIONAL,
  *                                   -- if present, MUST be v2
@@ -39,116 +38,192 @@
  *           crlEntryExtensions      Extensions OPTIONAL } OPTIONAL,
  *      crlExtensions           [0] Extensions OPTIONAL }
  *
- * The entries are one string that was written by hand: libcrypto's own type
- * takes ten times the memory, and there may be a million of them.
+ * All of it is written into one buffer: entries behind a room that is large
+ * enough for what stands in front of them, and the rest behind the entries.
  */
 
-typedef struct {
-    ASN1_INTEGER               *version;
-    X509_ALGOR                 *signature;
-    X509_NAME                  *issuer;
-    ASN1_TIME                  *this_update;
-    ASN1_TIME                  *next_update;
-    ASN1_STRING                *revoked;
-    STACK_OF(X509_EXTENSION)   *extensions;
-} cmp_tbs_cert_list_t;
+struct cmp_crl_s {
+    const cmp_ca_t        *ca;
+    cmp_crl_params_t       params;
+    unsigned char         *data;
+    size_t                 room;        /* where the entries begin */
+    size_t                 len;         /* with the room */
+    size_t                 size;
+    size_t                 nentries;
+};
 
 
-/*
- * CertificateList  ::=  SEQUENCE  {
- *      tbsCertList          TBSCertList,
- *      signatureAlgorithm   AlgorithmIdentifier,
- *      signature            BIT STRING  }
- */
-
-typedef struct {
-    cmp_tbs_cert_list_t        *tbs;
-    X509_ALGOR                 *algorithm;
-    ASN1_BIT_STRING            *signature;
-} cmp_cert_list_t;
-
-
-static int cmp_crl_fill(const cmp_ca_t *ca, cmp_tbs_cert_list_t *tbs,
-    int64_t number, int64_t now);
-static int cmp_crl_extension(STACK_OF(X509_EXTENSION) *exts, int nid,
-    void *value);
-static int cmp_crl_entries(const cmp_crl_entry_t *entries, size_t n,
-    ASN1_STRING *revoked);
-static size_t cmp_crl_entry(const cmp_crl_entry_t *entry, unsigned char *p);
-static size_t cmp_crl_serial(const cmp_str_t *serial, unsigned char *p);
-static size_t cmp_crl_entry_extensions(const cmp_crl_entry_t *entry,
-    unsigned char *p);
-static size_t cmp_crl_time(int64_t ms, int generalized, unsigned char *p);
-static size_t cmp_crl_header(size_t len, unsigned char *p);
+static int cmp_crl_reserve(cmp_crl_t *crl, size_t size);
+static int cmp_crl_front(cmp_crl_t *crl, const cmp_str_t *algorithm,
+    size_t *begin);
+static int cmp_crl_extensions(cmp_crl_t *crl);
+static int cmp_crl_extensions_fill(const cmp_crl_t *crl,
+    STACK_OF(X509_EXTENSION) *exts);
+static int cmp_crl_aki(const cmp_issuer_t *issuer,
+    STACK_OF(X509_EXTENSION) *exts);
+static int cmp_crl_integer(int nid, int critical, int64_t value,
+    STACK_OF(X509_EXTENSION) *exts);
+static int cmp_crl_partition_point(const cmp_crl_t *crl,
+    STACK_OF(X509_EXTENSION) *exts);
+static int cmp_crl_freshest(const cmp_crl_t *crl,
+    STACK_OF(X509_EXTENSION) *exts);
+static int cmp_crl_extension(int nid, int critical, void *value,
+    STACK_OF(X509_EXTENSION) *exts);
+static int cmp_crl_algorithm(EVP_MD_CTX *ctx, cmp_str_t *algorithm);
+static int cmp_crl_signature(cmp_crl_t *crl, EVP_MD_CTX *ctx, size_t begin,
+    const cmp_str_t *algorithm);
 
 
-ASN1_SEQUENCE(cmp_tbs_cert_list_t) = {
-    ASN1_OPT(cmp_tbs_cert_list_t, version, ASN1_INTEGER),
-    ASN1_SIMPLE(cmp_tbs_cert_list_t, signature, X509_ALGOR),
-    ASN1_SIMPLE(cmp_tbs_cert_list_t, issuer, X509_NAME),
-    ASN1_SIMPLE(cmp_tbs_cert_list_t, this_update, ASN1_TIME),
-    ASN1_OPT(cmp_tbs_cert_list_t, next_update, ASN1_TIME),
-    ASN1_OPT(cmp_tbs_cert_list_t, revoked, ASN1_SEQUENCE),
-    ASN1_EXP_SEQUENCE_OF_OPT(cmp_tbs_cert_list_t, extensions, X509_EXTENSION,
-                             0)
-} static_ASN1_SEQUENCE_END(cmp_tbs_cert_list_t)
+cmp_crl_t *
+cmp_crl_create(const cmp_ca_t *ca, const cmp_crl_params_t *params)
+{
+    cmp_crl_t  *crl;
+
+    if (params->number < 0 || params->base < 0
+        || (params->base != 0 && params->base >= params->number)
+        || params->partition < 0
+        || (params->partition != 0 && ca->crl_partition_url.len == 0)
+        || params->this_update < 0
+        || params->next_update < params->this_update)
+    {
+        return NULL;
+    }
+
+    crl = calloc(1, sizeof(cmp_crl_t));
+    if (crl == NULL) {
+        return NULL;
+    }
+
+    crl->ca = ca;
+    crl->params = *params;
+
+    /* three headers, version, two times */
+
+    crl->room = ca->subject_der.len + CMP_CRL_MAX_ALGORITHM
+                + 3 * CMP_CRL_MAX_HEADER + 3 + 2 * CMP_CRL_MAX_TIME_LEN;
+    crl->len = crl->room;
+
+    if (cmp_crl_reserve(crl, CMP_CRL_FIRST_SIZE) != CMP_OK) {
+        free(crl);
+        return NULL;
+    }
+
+    return crl;
+}
 
 
-ASN1_SEQUENCE(cmp_cert_list_t) = {
-    ASN1_SIMPLE(cmp_cert_list_t, tbs, cmp_tbs_cert_list_t),
-    ASN1_SIMPLE(cmp_cert_list_t, algorithm, X509_ALGOR),
-    ASN1_SIMPLE(cmp_cert_list_t, signature, ASN1_BIT_STRING)
-} static_ASN1_SEQUENCE_END(cmp_cert_list_t)
+void
+cmp_crl_free(cmp_crl_t *crl)
+{
+    if (crl != NULL) {
+        free(crl->data);
+        free(crl);
+    }
+}
+
+
+size_t
+cmp_crl_nentries(const cmp_crl_t *crl)
+{
+    return crl->nentries;
+}
 
 
 int
-cmp_crl_make(const cmp_ca_t *ca, int64_t number, int64_t now,
-    const cmp_crl_entry_t *entries, size_t n, cmp_pool_t *pool,
-    cmp_str_t *der)
+cmp_crl_add(cmp_crl_t *crl, const cmp_crl_entry_t *entries, size_t n)
 {
-    int               rc;
-    EVP_MD_CTX       *ctx;
-    cmp_cert_list_t  *crl;
+    size_t  i, len;
 
-    rc = CMP_ERROR;
-    ctx = NULL;
+    for (i = 0; i < n; i++) {
 
-    crl = cmp_asn1_new(cmp_cert_list_t);
-    if (crl == NULL) {
+        if (cmp_crl_reserve(crl, CMP_CRL_MAX_ENTRY) != CMP_OK) {
+            return CMP_ERROR;
+        }
+
+        len = cmp_crl_entry(&entries[i], crl->params.base != 0,
+                            crl->data + crl->len);
+        if (len == 0) {
+            return CMP_ERROR;
+        }
+
+        crl->len += len;
+        crl->nentries++;
+    }
+
+    return CMP_OK;
+}
+
+
+/* there is room for so many octets at the end */
+
+static int
+cmp_crl_reserve(cmp_crl_t *crl, size_t size)
+{
+    size_t          want;
+    unsigned char  *p;
+
+    if (crl->size - crl->len >= size && crl->data != NULL) {
+        return CMP_OK;
+    }
+
+    if (size > INT_MAX / 2 - crl->len) {
         return CMP_ERROR;
     }
 
-    if (cmp_crl_fill(ca, crl->tbs, number, now) != CMP_OK) {
-        goto done;
+    want = crl->len + size;
+    want += want / 2;
+
+    p = realloc(crl->data, want);
+    if (p == NULL) {
+        return CMP_ERROR;
     }
 
-    if (n != 0) {
-        crl->tbs->revoked = ASN1_STRING_type_new(V_ASN1_SEQUENCE);
+    crl->data = p;
+    crl->size = want;
 
-        if (crl->tbs->revoked == NULL
-            || cmp_crl_entries(entries, n, crl->tbs->revoked) != CMP_OK)
-        {
-            goto done;
-        }
-    }
+    return CMP_OK;
+}
 
-    ctx = cmp_sign_ctx(ca->current.key, ca->current.md);
 
-    if (ctx == NULL
-        || ASN1_item_sign_ctx(ASN1_ITEM_rptr(cmp_tbs_cert_list_t),
-                              crl->tbs->signature, crl->algorithm,
-                              crl->signature, crl->tbs, ctx)
-           <= 0)
+int
+cmp_crl_sign(cmp_crl_t *crl, cmp_str_t *der)
+{
+    int             rc;
+    size_t          begin, end;
+    cmp_str_t       algorithm;
+    EVP_MD_CTX     *ctx;
+    unsigned char   header[CMP_CRL_MAX_HEADER];
+
+    rc = CMP_ERROR;
+    end = crl->len;
+
+    algorithm.data = NULL;
+    algorithm.len = 0;
+
+    ctx = cmp_sign_ctx(crl->params.issuer->key, crl->params.issuer->md);
+
+    if (ctx != NULL
+        && cmp_crl_algorithm(ctx, &algorithm) == CMP_OK
+        && cmp_crl_front(crl, &algorithm, &begin) == CMP_OK
+        && cmp_crl_signature(crl, ctx, begin, &algorithm) == CMP_OK)
     {
-        goto done;
+        der->len = cmp_crl_header(V_ASN1_CONSTRUCTED | V_ASN1_SEQUENCE,
+                                  crl->len - begin, header);
+        begin -= der->len;
+        memcpy(crl->data + begin, header, der->len);
+
+        der->data = crl->data + begin;
+        der->len = crl->len - begin;
+
+        rc = CMP_OK;
     }
 
-    rc = cmp_encode(pool, ASN1_ITEM_rptr(cmp_cert_list_t), crl, der);
+    /* what was put behind the entries is overwritten by another call */
 
-done:
+    crl->len = end;
 
+    OPENSSL_free(algorithm.data);
     EVP_MD_CTX_free(ctx);
-    cmp_asn1_free(cmp_cert_list_t, crl);
 
     cmp_crypto_error(NULL, 0);
 
@@ -156,58 +231,167 @@ done:
 }
 
 
+/* everything of tbsCertList but the entries; "begin": where it begins */
+
 static int
-cmp_crl_fill(const cmp_ca_t *ca, cmp_tbs_cert_list_t *tbs, int64_t number,
-    int64_t now)
+cmp_crl_front(cmp_crl_t *crl, const cmp_str_t *algorithm, size_t *begin)
 {
-    int               rc;
-    ASN1_INTEGER     *integer;
-    AUTHORITY_KEYID  *aki;
+    size_t          len, from, to, content;
+    unsigned char  *p, times[2 * CMP_CRL_MAX_TIME_LEN];
+    unsigned char   revoked[CMP_CRL_MAX_HEADER], header[CMP_CRL_MAX_HEADER];
 
-    tbs->version = ASN1_INTEGER_new();
-    tbs->extensions = sk_X509_EXTENSION_new_null();
+    static const unsigned char  version[] = { V_ASN1_INTEGER, 1, 1 };
 
-    ASN1_TIME_free(tbs->this_update);
-    tbs->this_update = ASN1_TIME_set(NULL, (time_t) (now / 1000));
-    tbs->next_update = ASN1_TIME_set(NULL,
-                                     (time_t) ((now + ca->crl_lifetime)
-                                               / 1000));
+    from = cmp_crl_time(crl->params.this_update, 0, times);
+    to = cmp_crl_time(crl->params.next_update, 0, times + from);
 
-    if (tbs->version == NULL || tbs->extensions == NULL
-        || tbs->this_update == NULL || tbs->next_update == NULL
-        || !ASN1_INTEGER_set(tbs->version, X509_CRL_VERSION_2)
-        || !X509_NAME_set(&tbs->issuer, ca->subject))
-    {
+    if (from == 0 || to == 0 || algorithm->len > CMP_CRL_MAX_ALGORITHM) {
         return CMP_ERROR;
     }
 
+    len = 0;
+
+    if (crl->nentries != 0) {
+        len = cmp_crl_header(V_ASN1_CONSTRUCTED | V_ASN1_SEQUENCE,
+                             crl->len - crl->room, revoked);
+    }
+
+    content = sizeof(version) + algorithm->len + crl->ca->subject_der.len
+              + from + to + len;
+
+    /* written after the length of the entries is known */
+
+    if (cmp_crl_extensions(crl) != CMP_OK) {
+        return CMP_ERROR;
+    }
+
+    *begin = crl->room - content;
+
+    p = crl->data + *begin;
+
+    memcpy(p, version, sizeof(version));
+    p += sizeof(version);
+
+    memcpy(p, algorithm->data, algorithm->len);
+    p += algorithm->len;
+
+    memcpy(p, crl->ca->subject_der.data, crl->ca->subject_der.len);
+    p += crl->ca->subject_der.len;
+
+    memcpy(p, times, from + to);
+    p += from + to;
+
+    memcpy(p, revoked, len);
+
+    len = cmp_crl_header(V_ASN1_CONSTRUCTED | V_ASN1_SEQUENCE,
+                         crl->len - *begin, header);
+    *begin -= len;
+    memcpy(crl->data + *begin, header, len);
+
+    return CMP_OK;
+}
+
+
+static int
+cmp_crl_extensions(cmp_crl_t *crl)
+{
+    int                        len, rc;
+    size_t                     header;
+    unsigned char             *p;
+    STACK_OF(X509_EXTENSION)  *exts;
+
     rc = CMP_ERROR;
-    integer = ASN1_INTEGER_new();
-    aki = AUTHORITY_KEYID_new();
 
-    if (integer == NULL || aki == NULL || number < 0
-        || !ASN1_INTEGER_set_int64(integer, number))
+    exts = sk_X509_EXTENSION_new_null();
+    if (exts == NULL) {
+        return CMP_ERROR;
+    }
+
+    if (cmp_crl_extensions_fill(crl, exts) != CMP_OK) {
+        goto done;
+    }
+
+    len = i2d_X509_EXTENSIONS(exts, NULL);
+
+    if (len <= 0
+        || cmp_crl_reserve(crl, CMP_CRL_MAX_HEADER + (size_t) len) != CMP_OK)
     {
         goto done;
     }
 
-    aki->keyid = ASN1_OCTET_STRING_dup(
-                     X509_get0_subject_key_id(ca->current.certificate));
+    p = crl->data + crl->len;
 
-    if (aki->keyid == NULL
-        || cmp_crl_extension(tbs->extensions, NID_authority_key_identifier,
-                             aki) != CMP_OK
-        || cmp_crl_extension(tbs->extensions, NID_crl_number, integer)
-           != CMP_OK)
-    {
+    header = cmp_crl_header(V_ASN1_CONTEXT_SPECIFIC | V_ASN1_CONSTRUCTED,
+                            (size_t) len, p);
+    p += header;
+
+    if (i2d_X509_EXTENSIONS(exts, &p) != len) {
         goto done;
     }
+
+    crl->len += header + (size_t) len;
 
     rc = CMP_OK;
 
 done:
 
-    ASN1_INTEGER_free(integer);
+    sk_X509_EXTENSION_pop_free(exts, X509_EXTENSION_free);
+
+    return rc;
+}
+
+
+static int
+cmp_crl_extensions_fill(const cmp_crl_t *crl, STACK_OF(X509_EXTENSION) *exts)
+{
+    const cmp_crl_params_t  *params;
+
+    params = &crl->params;
+
+    if (cmp_crl_aki(params->issuer, exts) != CMP_OK
+        || cmp_crl_integer(NID_crl_number, 0, params->number, exts) != CMP_OK)
+    {
+        return CMP_ERROR;
+    }
+
+    if (params->partition != 0
+        && cmp_crl_partition_point(crl, exts) != CMP_OK)
+    {
+        return CMP_ERROR;
+    }
+
+    if (params->base != 0) {
+        return cmp_crl_integer(NID_delta_crl, 1, params->base, exts);
+    }
+
+    /* never in a delta CRL (RFC 5280, 5.2.6) */
+
+    if (crl->ca->crl_delta_url.len != 0) {
+        return cmp_crl_freshest(crl, exts);
+    }
+
+    return CMP_OK;
+}
+
+
+static int
+cmp_crl_aki(const cmp_issuer_t *issuer, STACK_OF(X509_EXTENSION) *exts)
+{
+    int               rc;
+    AUTHORITY_KEYID  *aki;
+
+    aki = AUTHORITY_KEYID_new();
+    if (aki == NULL) {
+        return CMP_ERROR;
+    }
+
+    aki->keyid = ASN1_OCTET_STRING_dup(
+                     X509_get0_subject_key_id(issuer->certificate));
+
+    rc = (aki->keyid != NULL)
+         ? cmp_crl_extension(NID_authority_key_identifier, 0, aki, exts)
+         : CMP_ERROR;
+
     AUTHORITY_KEYID_free(aki);
 
     return rc;
@@ -215,11 +399,79 @@ done:
 
 
 static int
-cmp_crl_extension(STACK_OF(X509_EXTENSION) *exts, int nid, void *value)
+cmp_crl_integer(int nid, int critical, int64_t value,
+    STACK_OF(X509_EXTENSION) *exts)
+{
+    int            rc;
+    ASN1_INTEGER  *integer;
+
+    integer = ASN1_INTEGER_new();
+    if (integer == NULL) {
+        return CMP_ERROR;
+    }
+
+    rc = ASN1_INTEGER_set_int64(integer, value)
+         ? cmp_crl_extension(nid, critical, integer, exts) : CMP_ERROR;
+
+    ASN1_INTEGER_free(integer);
+
+    return rc;
+}
+
+
+/* the same URL as in the certificates of the partition (RFC 5280, 5.2.5) */
+
+static int
+cmp_crl_partition_point(const cmp_crl_t *crl, STACK_OF(X509_EXTENSION) *exts)
+{
+    int                  rc;
+    ISSUING_DIST_POINT  *point;
+
+    point = ISSUING_DIST_POINT_new();
+    if (point == NULL) {
+        return CMP_ERROR;
+    }
+
+    point->distpoint = cmp_crl_dist_point_name(&crl->ca->crl_partition_url, 1,
+                                               crl->params.partition);
+
+    rc = (point->distpoint != NULL)
+         ? cmp_crl_extension(NID_issuing_distribution_point, 1, point, exts)
+         : CMP_ERROR;
+
+    ISSUING_DIST_POINT_free(point);
+
+    return rc;
+}
+
+
+static int
+cmp_crl_freshest(const cmp_crl_t *crl, STACK_OF(X509_EXTENSION) *exts)
+{
+    int               rc;
+    CRL_DIST_POINTS  *points;
+
+    points = cmp_crl_dist_points(&crl->ca->crl_delta_url, 1,
+                                 crl->params.partition);
+    if (points == NULL) {
+        return CMP_ERROR;
+    }
+
+    rc = cmp_crl_extension(NID_freshest_crl, 0, points, exts);
+
+    CRL_DIST_POINTS_free(points);
+
+    return rc;
+}
+
+
+static int
+cmp_crl_extension(int nid, int critical, void *value,
+    STACK_OF(X509_EXTENSION) *exts)
 {
     X509_EXTENSION  *ext;
 
-    ext = X509V3_EXT_i2d(nid, 0, value);
+    ext = X509V3_EXT_i2d(nid, critical, value);
 
     if (ext == NULL || !sk_X509_EXTENSION_push(exts, ext)) {
         X509_EXTENSION_free(ext);
@@ -230,229 +482,72 @@ cmp_crl_extension(STACK_OF(X509_EXTENSION) *exts, int nid, void *value)
 }
 
 
-/* twice over the entries: once for the length, once for the octets */
+/* the AlgorithmIdentifier, as the provider of the key gives it */
 
 static int
-cmp_crl_entries(const cmp_crl_entry_t *entries, size_t n,
-    ASN1_STRING *revoked)
+cmp_crl_algorithm(EVP_MD_CTX *ctx, cmp_str_t *algorithm)
 {
-    size_t          i, len, used;
-    unsigned char   buf[CMP_CRL_MAX_ENTRY], *p;
+    OSSL_PARAM  params[2];
 
-    len = 0;
-
-    for (i = 0; i < n; i++) {
-        used = cmp_crl_entry(&entries[i], buf);
-
-        if (used == 0 || len > INT_MAX - 2 * CMP_CRL_MAX_ENTRY) {
-            return CMP_ERROR;
-        }
-
-        len += used;
-    }
-
-    used = cmp_crl_header(len, buf);
-
-    p = OPENSSL_malloc(used + len);
-    if (p == NULL) {
+    algorithm->data = OPENSSL_malloc(CMP_CRL_MAX_ALGORITHM);
+    if (algorithm->data == NULL) {
         return CMP_ERROR;
     }
 
-    ASN1_STRING_set0(revoked, p, (int) (used + len));
+    params[0] = OSSL_PARAM_construct_octet_string(
+                    OSSL_SIGNATURE_PARAM_ALGORITHM_ID, algorithm->data,
+                    CMP_CRL_MAX_ALGORITHM);
+    params[1] = OSSL_PARAM_construct_end();
 
-    memcpy(p, buf, used);
-    p += used;
-
-    for (i = 0; i < n; i++) {
-        p += cmp_crl_entry(&entries[i], p);
+    if (EVP_PKEY_CTX_get_params(EVP_MD_CTX_get_pkey_ctx(ctx), params) <= 0
+        || !OSSL_PARAM_modified(&params[0])
+        || params[0].return_size == 0
+        || params[0].return_size > CMP_CRL_MAX_ALGORITHM)
+    {
+        return CMP_ERROR;
     }
+
+    algorithm->len = params[0].return_size;
 
     return CMP_OK;
 }
 
 
-/* the length, 0 when the entry makes no sense */
+/* signs what begins there, and appends signatureAlgorithm and signature */
 
-static size_t
-cmp_crl_entry(const cmp_crl_entry_t *entry, unsigned char *p)
+static int
+cmp_crl_signature(cmp_crl_t *crl, EVP_MD_CTX *ctx, size_t begin,
+    const cmp_str_t *algorithm)
 {
-    size_t         serial, date, exts, len, header;
-    unsigned char  body[CMP_CRL_MAX_ENTRY];
+    size_t          len, header;
+    unsigned char  *p;
 
-    serial = cmp_crl_serial(&entry->serial, body);
-    if (serial == 0) {
-        return 0;
-    }
-
-    date = cmp_crl_time(entry->revoked_at, 0, body + serial);
-    if (date == 0) {
-        return 0;
-    }
-
-    if (entry->reason < 0 || entry->reason > CMP_CRL_REASON_MAX
-        || entry->reason == CMP_CRL_REASON_UNUSED
-        || entry->reason == CMP_CRL_REASON_REMOVE)
+    if (EVP_DigestSign(ctx, NULL, &len, crl->data + begin, crl->len - begin)
+        <= 0
+        || len >= INT_MAX / 4
+        || cmp_crl_reserve(crl, algorithm->len + CMP_CRL_MAX_HEADER + 1 + len)
+           != CMP_OK)
     {
-        return 0;
+        return CMP_ERROR;
     }
 
-    len = serial + date;
+    p = crl->data + crl->len + algorithm->len + CMP_CRL_MAX_HEADER + 1;
 
-    if (entry->reason != 0 || entry->invalidity != 0) {
-        exts = cmp_crl_entry_extensions(entry, body + len);
-        if (exts == 0) {
-            return 0;
-        }
-
-        len += exts;
+    if (EVP_DigestSign(ctx, p, &len, crl->data + begin, crl->len - begin)
+        <= 0)
+    {
+        return CMP_ERROR;
     }
 
-    header = cmp_crl_header(len, p);
-    memcpy(p + header, body, len);
+    memcpy(crl->data + crl->len, algorithm->data, algorithm->len);
+    crl->len += algorithm->len;
 
-    return header + len;
-}
+    header = cmp_crl_header(V_ASN1_BIT_STRING, len + 1, crl->data + crl->len);
+    crl->len += header;
+    crl->data[crl->len++] = 0;
 
+    memmove(crl->data + crl->len, p, len);
+    crl->len += len;
 
-static size_t
-cmp_crl_serial(const cmp_str_t *serial, unsigned char *p)
-{
-    size_t                len, pad;
-    const unsigned char  *s;
-
-    s = serial->data;
-    len = serial->len;
-
-    while (len > 1 && s[0] == 0) {
-        s++;
-        len--;
-    }
-
-    if (len == 0 || len > CMP_CRL_MAX_SERIAL) {
-        return 0;
-    }
-
-    pad = s[0] >> 7;
-
-    p[0] = V_ASN1_INTEGER;
-    p[1] = (unsigned char) (pad + len);
-    p[2] = 0;
-
-    memcpy(p + 2 + pad, s, len);
-
-    return 2 + pad + len;
-}
-
-
-/*
- * reasonCode ::= { CRLReason }, an ENUMERATED; 2.5.29.21
- * invalidityDate ::=  GeneralizedTime; 2.5.29.24
- */
-
-static size_t
-cmp_crl_entry_extensions(const cmp_crl_entry_t *entry, unsigned char *p)
-{
-    size_t                len, date;
-
-    static const unsigned char  reason[] = {
-        0x30, 0x0a, 0x06, 0x03, 0x55, 0x1d, 0x15, 0x04, 0x03, 0x0a, 0x01
-    };
-
-    static const unsigned char  invalidity[] = {
-        0x30, 0x18, 0x06, 0x03, 0x55, 0x1d, 0x18, 0x04, 0x11
-    };
-
-    len = 2;
-
-    if (entry->reason != 0) {
-        memcpy(p + len, reason, sizeof(reason));
-        len += sizeof(reason);
-        p[len++] = (unsigned char) entry->reason;
-    }
-
-    if (entry->invalidity != 0) {
-        memcpy(p + len, invalidity, sizeof(invalidity));
-        len += sizeof(invalidity);
-
-        date = cmp_crl_time(entry->invalidity, 1, p + len);
-        if (date == 0) {
-            return 0;
-        }
-
-        len += date;
-    }
-
-    return cmp_crl_header(len - 2, p) + len - 2;
-}
-
-
-/* UTCTime until 2049 (RFC 5280, 5.1.2.4), unless GeneralizedTime is wanted */
-
-static size_t
-cmp_crl_time(int64_t ms, int generalized, unsigned char *p)
-{
-    int        n;
-    char       buf[32];
-    time_t     seconds;
-    struct tm  tm;
-
-    if (ms < 0 || ms / 1000 > CMP_CRL_MAX_TIME) {
-        return 0;
-    }
-
-    seconds = (time_t) (ms / 1000);
-
-    if (gmtime_r(&seconds, &tm) == NULL) {
-        return 0;
-    }
-
-    if (generalized || tm.tm_year >= 150) {
-        n = snprintf(buf, sizeof(buf), "%04d%02d%02d%02d%02d%02dZ",
-                     tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
-                     tm.tm_min, tm.tm_sec);
-        p[0] = V_ASN1_GENERALIZEDTIME;
-
-    } else {
-        n = snprintf(buf, sizeof(buf), "%02d%02d%02d%02d%02d%02dZ",
-                     tm.tm_year % 100, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
-                     tm.tm_min, tm.tm_sec);
-        p[0] = V_ASN1_UTCTIME;
-    }
-
-    if (n != 13 && n != 15) {
-        return 0;
-    }
-
-    p[1] = (unsigned char) n;
-    memcpy(p + 2, buf, (size_t) n);
-
-    return 2 + (size_t) n;
-}
-
-
-/* of a SEQUENCE with so many octets of content: at most 6 */
-
-static size_t
-cmp_crl_header(size_t len, unsigned char *p)
-{
-    size_t  i, n;
-
-    p[0] = V_ASN1_CONSTRUCTED | V_ASN1_SEQUENCE;
-
-    if (len < 0x80) {
-        p[1] = (unsigned char) len;
-        return 2;
-    }
-
-    for (n = 1; len >> (8 * n) != 0; n++) {
-        /* void */
-    }
-
-    p[1] = (unsigned char) (0x80 | n);
-
-    for (i = 0; i < n; i++) {
-        p[2 + i] = (unsigned char) (len >> (8 * (n - 1 - i)));
-    }
-
-    return 2 + n;
+    return CMP_OK;
 }

@@ -676,6 +676,7 @@ cmp_request_issue(cmp_exchange_t *ex, cmp_request_t *req)
     write->profile = req->profile->name;
     write->not_before = issue->not_before;
     write->not_after = issue->not_after;
+    write->partition = issue->partition;
 
     if (req->known_key != NULL) {
         write->key_version = req->known_key->version;

@@ -6,6 +6,7 @@
 
 #include <cmp_issue_local.h>
 #include <cmp_asn1.h>
+#include <cmp_crl.h>
 #include <cmp_key.h>
 #include <cmp_msg.h>
 
@@ -29,6 +30,9 @@ static int cmp_issue_time(const ASN1_TIME *time, int64_t *seconds);
 static int cmp_issue_set_time(X509 *cert, int64_t seconds,
     int (*set)(X509 *cert, const ASN1_TIME *time));
 static int cmp_issue_set_serial(const cmp_str_t *serial, X509 *cert);
+static int cmp_issue_crl_urls(const cmp_ca_t *ca, cmp_issue_t *issue);
+static int cmp_issue_crl_points(X509 *cert, int nid, const cmp_str_t *urls,
+    size_t n, int partition);
 static int cmp_issue_describe(cmp_issue_t *issue, cmp_pool_t *pool);
 static int cmp_issue_hash(const unsigned char *data, size_t len,
     cmp_pool_t *pool, cmp_str_t *hash);
@@ -104,6 +108,7 @@ cmp_issue_create(cmp_issue_ctx_t *ctx)
     }
 
     ctx->issue->cert = cert;
+    ctx->issue->profile = ctx->profile;
 
     if (!X509_set_version(cert, X509_VERSION_3)
         || !X509_set_issuer_name(cert, ctx->ca->subject))
@@ -443,7 +448,9 @@ cmp_issue_sign(const cmp_ca_t *ca, cmp_issue_t *issue, int64_t now,
     issue->serial.data = p;
     issue->serial.len = CMP_SERIAL_LEN;
 
-    if (cmp_issue_set_serial(&issue->serial, issue->cert) != CMP_OK) {
+    if (cmp_issue_set_serial(&issue->serial, issue->cert) != CMP_OK
+        || cmp_issue_crl_urls(ca, issue) != CMP_OK)
+    {
         cmp_crypto_error(NULL, 0);
         return CMP_ERROR;
     }
@@ -485,6 +492,70 @@ cmp_issue_set_serial(const cmp_str_t *serial, X509 *cert)
           && X509_set_serialNumber(cert, integer)) ? CMP_OK : CMP_ERROR;
 
     ASN1_INTEGER_free(integer);
+
+    return rc;
+}
+
+
+static int
+cmp_issue_crl_urls(const cmp_ca_t *ca, cmp_issue_t *issue)
+{
+    size_t                n;
+    const cmp_str_t      *urls, *freshest;
+    const cmp_profile_t  *profile;
+
+    profile = issue->profile;
+
+    urls = profile->crl_urls;
+    n = profile->ncrl_urls;
+    freshest = NULL;
+
+    issue->partition = 0;
+
+    if (profile->ca_crl_urls) {
+        issue->partition = cmp_crl_partition(ca, &issue->serial);
+
+        if (issue->partition != 0) {
+            urls = &ca->crl_partition_url;
+            n = 1;
+        }
+
+        freshest = &ca->crl_delta_url;
+    }
+
+    if (n != 0
+        && cmp_issue_crl_points(issue->cert, NID_crl_distribution_points, urls,
+                                n, issue->partition)
+           != CMP_OK)
+    {
+        return CMP_ERROR;
+    }
+
+    if (freshest == NULL || freshest->len == 0) {
+        return CMP_OK;
+    }
+
+    return cmp_issue_crl_points(issue->cert, NID_freshest_crl, freshest, 1,
+                                issue->partition);
+}
+
+
+static int
+cmp_issue_crl_points(X509 *cert, int nid, const cmp_str_t *urls, size_t n,
+    int partition)
+{
+    int               rc;
+    CRL_DIST_POINTS  *points;
+
+    points = cmp_crl_dist_points(urls, n, partition);
+    if (points == NULL) {
+        return CMP_ERROR;
+    }
+
+    rc = (X509_add1_ext_i2d(cert, nid, points, 0, X509V3_ADD_REPLACE) > 0)
+         ? CMP_OK : CMP_ERROR;
+
+    CRL_DIST_POINTS_free(points);
 
     return rc;
 }

@@ -38,6 +38,7 @@ typedef struct {
     GENERAL_NAMES              *sans;         /* NULL: none */
     X509                       *cert;         /* X509_get0_pubkey() works only
                                                  on a copy decoded from der */
+    const cmp_profile_t        *profile;      /* borrowed */
     unsigned                    modified:1;   /* grantedWithMods */
     char                        mods[400];    /* what was changed, for people */
 
@@ -50,6 +51,7 @@ typedef struct {
     cmp_str_t                   ski;
     int64_t                     not_before;   /* ms */
     int64_t                     not_after;
+    int                         partition;    /* of CRLs; 0: none */
 } cmp_issue_t;
 
 
@@ -68,8 +70,9 @@ int cmp_issue_prepare(const cmp_ca_t *ca, const cmp_profile_t *profile,
 /*
  * Gives it a serial number and signs it: 20 octets, 48-bit milliseconds with
  * the two highest bits set to 01, so that it is positive and of constant
- * length, then 112 random bits.  May be called again for another serial
- * number.  CMP_OK or CMP_ERROR.
+ * length, then 112 random bits.  With it come the URLs of the CRLs, which may
+ * depend on it.  May be called again for another serial number.  CMP_OK or
+ * CMP_ERROR.
  */
 int cmp_issue_sign(const cmp_ca_t *ca, cmp_issue_t *issue, int64_t now,
     cmp_random_pt random, void *random_data, cmp_pool_t *pool);

@@ -28,11 +28,9 @@ static int cmp_issue_key_ids(cmp_issue_ctx_t *ctx);
 static int cmp_issue_ski_asked(cmp_issue_ctx_t *ctx,
     const ASN1_OCTET_STRING *ski);
 static int cmp_issue_aki_asked(cmp_issue_ctx_t *ctx);
-static int cmp_issue_crl_urls(cmp_issue_ctx_t *ctx);
 static int cmp_issue_info_urls(cmp_issue_ctx_t *ctx);
 static int cmp_issue_push_access(AUTHORITY_INFO_ACCESS *info, int nid,
     const cmp_str_t *url);
-static GENERAL_NAME *cmp_issue_url(const cmp_str_t *url);
 static int cmp_issue_others(cmp_issue_ctx_t *ctx);
 static int cmp_issue_other_check(cmp_issue_ctx_t *ctx, X509_EXTENSION *ext);
 
@@ -314,10 +312,6 @@ cmp_issue_extensions(cmp_issue_ctx_t *ctx)
     }
 
     if (rc == CMP_OK) {
-        rc = cmp_issue_crl_urls(ctx);
-    }
-
-    if (rc == CMP_OK) {
         rc = cmp_issue_info_urls(ctx);
     }
 
@@ -438,91 +432,6 @@ cmp_issue_aki_asked(cmp_issue_ctx_t *ctx)
 }
 
 
-static GENERAL_NAME *
-cmp_issue_url(const cmp_str_t *url)
-{
-    GENERAL_NAME    *name;
-    ASN1_IA5STRING  *uri;
-
-    name = GENERAL_NAME_new();
-    uri = ASN1_IA5STRING_new();
-
-    if (name == NULL || uri == NULL
-        || !ASN1_STRING_set(uri, url->data, (int) url->len))
-    {
-        GENERAL_NAME_free(name);
-        ASN1_IA5STRING_free(uri);
-        return NULL;
-    }
-
-    GENERAL_NAME_set0_value(name, GEN_URI, uri);
-
-    return name;
-}
-
-
-/* one distribution point: all URLs lead to the same CRL */
-
-static int
-cmp_issue_crl_urls(cmp_issue_ctx_t *ctx)
-{
-    int               rc;
-    size_t            i;
-    DIST_POINT       *point;
-    GENERAL_NAME     *name;
-    CRL_DIST_POINTS  *points;
-
-    if (ctx->profile->ncrl_urls == 0) {
-        return CMP_OK;
-    }
-
-    rc = CMP_ERROR;
-    points = CRL_DIST_POINTS_new();
-    point = DIST_POINT_new();
-
-    if (points == NULL || point == NULL) {
-        DIST_POINT_free(point);
-        goto done;
-    }
-
-    if (!sk_DIST_POINT_push(points, point)) {
-        DIST_POINT_free(point);
-        goto done;
-    }
-
-    point->distpoint = DIST_POINT_NAME_new();
-    if (point->distpoint == NULL) {
-        goto done;
-    }
-
-    point->distpoint->type = 0;
-    point->distpoint->name.fullname = GENERAL_NAMES_new();
-
-    if (point->distpoint->name.fullname == NULL) {
-        goto done;
-    }
-
-    for (i = 0; i < ctx->profile->ncrl_urls; i++) {
-        name = cmp_issue_url(&ctx->profile->crl_urls[i]);
-
-        if (name == NULL
-            || !sk_GENERAL_NAME_push(point->distpoint->name.fullname, name))
-        {
-            GENERAL_NAME_free(name);
-            goto done;
-        }
-    }
-
-    rc = cmp_issue_add(ctx, NID_crl_distribution_points, points, 0);
-
-done:
-
-    CRL_DIST_POINTS_free(points);
-
-    return rc;
-}
-
-
 static int
 cmp_issue_info_urls(cmp_issue_ctx_t *ctx)
 {
@@ -571,7 +480,7 @@ cmp_issue_push_access(AUTHORITY_INFO_ACCESS *info, int nid,
     ACCESS_DESCRIPTION  *access;
 
     access = ACCESS_DESCRIPTION_new();
-    name = cmp_issue_url(url);
+    name = cmp_name_uri(url);
 
     if (access == NULL || name == NULL) {
         ACCESS_DESCRIPTION_free(access);

@@ -542,6 +542,29 @@ cmp_email_check(const unsigned char *p, size_t len)
 }
 
 
+GENERAL_NAME *
+cmp_name_uri(const cmp_str_t *uri)
+{
+    GENERAL_NAME    *name;
+    ASN1_IA5STRING  *text;
+
+    name = GENERAL_NAME_new();
+    text = ASN1_IA5STRING_new();
+
+    if (name == NULL || text == NULL
+        || !ASN1_STRING_set(text, uri->data, (int) uri->len))
+    {
+        GENERAL_NAME_free(name);
+        ASN1_IA5STRING_free(text);
+        return NULL;
+    }
+
+    GENERAL_NAME_set0_value(name, GEN_URI, text);
+
+    return name;
+}
+
+
 const char *
 cmp_uri_check(const unsigned char *uri, size_t len)
 {

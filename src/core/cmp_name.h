@@ -79,6 +79,9 @@ int cmp_name_check(const X509_NAME *name, char *why, size_t size);
  */
 int cmp_general_name_check(const GENERAL_NAME *name, char *why, size_t size);
 
+/* to be freed by GENERAL_NAME_free(); NULL when out of memory */
+GENERAL_NAME *cmp_name_uri(const cmp_str_t *uri);
+
 /* an absolute URI in ASCII: NULL, or what is wrong with it */
 const char *cmp_uri_check(const unsigned char *uri, size_t len);
 

@@ -144,6 +144,9 @@ typedef struct {
     /* for the extensions of certificates; empty: left out */
     cmp_str_t            *crl_urls;
     size_t                ncrl_urls;
+    unsigned              ca_crl_urls:1;    /* these are the CA's, which has
+                                               more for partitions and delta
+                                               CRLs */
     cmp_str_t            *ocsp_urls;
     size_t                nocsp_urls;
     cmp_str_t            *ca_issuer_urls;
@@ -193,6 +196,9 @@ int cmp_profile_add_policy(cmp_profile_t *profile, cmp_pool_t *pool,
  */
 int cmp_profile_finish(cmp_profile_t *profile, cmp_pool_t *pool, char *err,
     size_t size);
+
+/* 1 when an extension of this type is copied from requests */
+int cmp_profile_copies(const cmp_profile_t *profile, int nid);
 
 
 /*

@@ -110,6 +110,13 @@ cmp_profile_has(ASN1_OBJECT **list, size_t n, int nid)
 }
 
 
+int
+cmp_profile_copies(const cmp_profile_t *profile, int nid)
+{
+    return cmp_profile_has(profile->extensions, profile->nextensions, nid);
+}
+
+
 /* the name of a usage that gives power over others (RFC 9810, 4.5) */
 
 static const char *

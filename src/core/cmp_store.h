@@ -267,6 +267,7 @@ typedef struct {
     int64_t               not_after;
     int64_t               credential_id;
     int32_t               key_version;    /* of cmp_key_t; 0: no row yet */
+    int32_t               partition;      /* of CRLs; 0: none */
 } cmp_write_cert_t;
 
 

@@ -10,7 +10,7 @@
 
 
 static const Oid  cmp_pg_ca_register_types[] = {
-    CMP_PG_TEXT, CMP_PG_BYTEA
+    CMP_PG_TEXT, CMP_PG_BYTEA, CMP_PG_INT4
 };
 
 static const Oid  cmp_pg_load_types[] = {
@@ -68,51 +68,83 @@ static const Oid  cmp_pg_commit_types[] = {
     CMP_PG_TIME_ARRAY,      /* 32:     notAfter */
     CMP_PG_INT8_ARRAY,      /* 33:     credential */
     CMP_PG_INT4_ARRAY,      /* 34:     version of the key */
+    CMP_PG_INT4_ARRAY,      /* 35:     partition of CRLs */
 
-    CMP_PG_BYTEA_ARRAY,     /* 35: changes: serial */
-    CMP_PG_INT4_ARRAY,      /* 36:     version */
-    CMP_PG_INT4_ARRAY,      /* 37:     action */
-    CMP_PG_INT4_ARRAY,      /* 38:     reason */
-    CMP_PG_INT4_ARRAY,      /* 39:     by */
-    CMP_PG_TIME_ARRAY,      /* 40:     invalidityDate */
+    CMP_PG_BYTEA_ARRAY,     /* 36: changes: serial */
+    CMP_PG_INT4_ARRAY,      /* 37:     version */
+    CMP_PG_INT4_ARRAY,      /* 38:     action */
+    CMP_PG_INT4_ARRAY,      /* 39:     reason */
+    CMP_PG_INT4_ARRAY,      /* 40:     by */
+    CMP_PG_TIME_ARRAY,      /* 41:     invalidityDate */
 
-    CMP_PG_TEXT_ARRAY,      /* 41: audit: action */
-    CMP_PG_INT4_ARRAY,      /* 42:     status */
-    CMP_PG_INT4_ARRAY,      /* 43:     failInfo */
-    CMP_PG_BYTEA_ARRAY,     /* 44:     serial */
-    CMP_PG_TEXT_ARRAY,      /* 45:     text */
-    CMP_PG_TEXT,            /* 46:     requester */
-    CMP_PG_TEXT,            /* 47:     client */
+    CMP_PG_TEXT_ARRAY,      /* 42: audit: action */
+    CMP_PG_INT4_ARRAY,      /* 43:     status */
+    CMP_PG_INT4_ARRAY,      /* 44:     failInfo */
+    CMP_PG_BYTEA_ARRAY,     /* 45:     serial */
+    CMP_PG_TEXT_ARRAY,      /* 46:     text */
+    CMP_PG_TEXT,            /* 47:     requester */
+    CMP_PG_TEXT,            /* 48:     client */
 
-    CMP_PG_INT8,            /* 48: waiting: time for it */
-    CMP_PG_BYTEA,           /* 49:     message */
-    CMP_PG_BYTEA_ARRAY,     /* 50:     serials */
-    CMP_PG_BYTEA_ARRAY,     /* 51:     keys */
-    CMP_PG_INT4_ARRAY,      /* 52: requests: certReqId */
-    CMP_PG_TEXT_ARRAY,      /* 53:     profile */
-    CMP_PG_BYTEA_ARRAY,     /* 54:     subject */
-    CMP_PG_BYTEA_ARRAY,     /* 55:     SANs */
-    CMP_PG_BYTEA_ARRAY,     /* 56:     key hash */
-    CMP_PG_BYTEA_ARRAY,     /* 57:     certificate */
-    CMP_PG_TEXT_ARRAY,      /* 58:     text */
+    CMP_PG_INT8,            /* 49: waiting: time for it */
+    CMP_PG_BYTEA,           /* 50:     message */
+    CMP_PG_BYTEA_ARRAY,     /* 51:     serials */
+    CMP_PG_BYTEA_ARRAY,     /* 52:     keys */
+    CMP_PG_INT4_ARRAY,      /* 53: requests: certReqId */
+    CMP_PG_TEXT_ARRAY,      /* 54:     profile */
+    CMP_PG_BYTEA_ARRAY,     /* 55:     subject */
+    CMP_PG_BYTEA_ARRAY,     /* 56:     SANs */
+    CMP_PG_BYTEA_ARRAY,     /* 57:     key hash */
+    CMP_PG_BYTEA_ARRAY,     /* 58:     certificate */
+    CMP_PG_TEXT_ARRAY,      /* 59:     text */
 
-    CMP_PG_INT8_ARRAY,      /* 59: answered: id */
-    CMP_PG_INT4_ARRAY,      /* 60:     version */
-    CMP_PG_INT4_ARRAY,      /* 61:     state */
-    CMP_PG_BYTEA_ARRAY      /* 62:     serial */
+    CMP_PG_INT8_ARRAY,      /* 60: answered: id */
+    CMP_PG_INT4_ARRAY,      /* 61:     version */
+    CMP_PG_INT4_ARRAY,      /* 62:     state */
+    CMP_PG_BYTEA_ARRAY      /* 63:     serial */
 };
 
 static const Oid  cmp_pg_crl_current_types[] = {
-    CMP_PG_INT4, CMP_PG_INT8, CMP_PG_INT8
+    CMP_PG_INT4, CMP_PG_INT4, CMP_PG_BYTEA, CMP_PG_BOOL, CMP_PG_INT8,
+    CMP_PG_INT8, CMP_PG_BOOL
+};
+
+static const Oid  cmp_pg_crl_read_types[] = {
+    CMP_PG_INT4, CMP_PG_INT4, CMP_PG_INT8, CMP_PG_INT4
+};
+
+static const Oid  cmp_pg_crl_begin_types[] = {
+    CMP_PG_INT4, CMP_PG_INT4, CMP_PG_BYTEA, CMP_PG_BOOL
 };
 
 static const Oid  cmp_pg_crl_entries_types[] = {
-    CMP_PG_INT4
+    CMP_PG_INT4, CMP_PG_INT4, CMP_PG_BOOL, CMP_PG_INT8, CMP_PG_BYTEA
+};
+
+static const Oid  cmp_pg_crl_put_types[] = {
+    CMP_PG_INT4, CMP_PG_INT4, CMP_PG_INT8, CMP_PG_INT4, CMP_PG_BYTEA
 };
 
 static const Oid  cmp_pg_crl_store_types[] = {
-    CMP_PG_INT4, CMP_PG_INT8, CMP_PG_SNAPSHOT, CMP_PG_TIME, CMP_PG_TIME,
-    CMP_PG_BYTEA
+    CMP_PG_INT4,            /* 1: ca */
+    CMP_PG_INT4,            /* 2: partition */
+    CMP_PG_BYTEA,           /* 3: key id */
+    CMP_PG_BOOL,            /* 4: delta */
+    CMP_PG_INT4,            /* 5: previous */
+    CMP_PG_INT8,            /* 6: number */
+    CMP_PG_INT8,            /* 7: that it replaces */
+    CMP_PG_INT8,            /* 8: base */
+    CMP_PG_SNAPSHOT,        /* 9: snapshot */
+    CMP_PG_TIME,            /* 10: thisUpdate */
+    CMP_PG_TIME,            /* 11: nextUpdate */
+    CMP_PG_INT4,            /* 12: entries */
+    CMP_PG_BOOL,            /* 13: keep those before */
+    CMP_PG_INT4,            /* 14: pieces of the DER */
+    CMP_PG_BYTEA            /* 15: the rest of it */
+};
+
+static const Oid  cmp_pg_crl_due_types[] = {
+    CMP_PG_INT4, CMP_PG_BYTEA_ARRAY, CMP_PG_BOOL, CMP_PG_INT8, CMP_PG_INT8,
+    CMP_PG_BOOL
 };
 
 
@@ -128,7 +160,7 @@ const cmp_pg_statement_t  cmp_pg_statements[] = {
       0, NULL },
 
     { "cmp_ca_register",
-      "SELECT cmp.ca_register($1, $2)",
+      "SELECT cmp.ca_register($1, $2, $3)",
       cmp_pg_types(cmp_pg_ca_register_types) },
 
     { "cmp_load",
@@ -142,7 +174,7 @@ const cmp_pg_statement_t  cmp_pg_statements[] = {
       " $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26,"
       " $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40,"
       " $41, $42, $43, $44, $45, $46, $47, $48, $49, $50, $51, $52, $53, $54,"
-      " $55, $56, $57, $58, $59, $60, $61, $62)",
+      " $55, $56, $57, $58, $59, $60, $61, $62, $63)",
       cmp_pg_types(cmp_pg_commit_types) },
 
     { "cmp_sweep",
@@ -151,18 +183,38 @@ const cmp_pg_statement_t  cmp_pg_statements[] = {
       0, NULL },
 
     { "cmp_crl_current",
-      "SELECT now, number, this_update, next_update, stale, der"
-      " FROM cmp.crl_current($1, $2, $3)",
+      "SELECT now, number, this_update, next_update, stale, octets, der,"
+      " partitions"
+      " FROM cmp.crl_current($1, $2, $3, $4, $5, $6, $7)",
       cmp_pg_types(cmp_pg_crl_current_types) },
 
+    { "cmp_crl_read",
+      "SELECT cmp.crl_read($1, $2, $3, $4)",
+      cmp_pg_types(cmp_pg_crl_read_types) },
+
+    { "cmp_crl_begin",
+      "SELECT now, number, replaces, since, snapshot"
+      " FROM cmp.crl_begin($1, $2, $3, $4)",
+      cmp_pg_types(cmp_pg_crl_begin_types) },
+
     { "cmp_crl_entries",
-      "SELECT now, number, snapshot, serials, revoked_at, invalidity, reasons"
-      " FROM cmp.crl_entries($1)",
+      "SELECT serials, revoked_at, invalidity, reasons, more"
+      " FROM cmp.crl_entries($1, $2, $3, $4, $5)",
       cmp_pg_types(cmp_pg_crl_entries_types) },
 
+    { "cmp_crl_put",
+      "SELECT cmp.crl_put($1, $2, $3, $4, $5)",
+      cmp_pg_types(cmp_pg_crl_put_types) },
+
     { "cmp_crl_store",
-      "SELECT cmp.crl_store($1, $2, $3, $4, $5, $6)",
+      "SELECT cmp.crl_store($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,"
+      " $13, $14, $15)",
       cmp_pg_types(cmp_pg_crl_store_types) },
+
+    { "cmp_crl_due",
+      "SELECT previous, partition, delta, more"
+      " FROM cmp.crl_due($1, $2, $3, $4, $5, $6)",
+      cmp_pg_types(cmp_pg_crl_due_types) },
 
     { NULL, NULL, 0, NULL }
 };
@@ -170,13 +222,14 @@ const cmp_pg_statement_t  cmp_pg_statements[] = {
 
 int
 cmp_pg_ca_register_send(PGconn *conn, const cmp_str_t *name,
-    const cmp_str_t *certificate)
+    const cmp_str_t *certificate, int32_t partitions)
 {
     cmp_pg_params_t  params;
 
     cmp_pg_params_init(&params);
     cmp_pg_param(&params, CMP_PG_AS_TEXT, name);
     cmp_pg_param(&params, CMP_PG_AS_BYTES, certificate);
+    cmp_pg_param(&params, CMP_PG_AS_INT4, &partitions);
 
     return cmp_pg_params_send(&params, conn, CMP_PG_STMT_CA_REGISTER);
 }

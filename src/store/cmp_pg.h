@@ -66,11 +66,12 @@ extern const cmp_pg_statement_t  cmp_pg_statements[];
 /*
  * The id of the CA with this name, which is registered when it is not known.
  * To be run before anything else for that CA; the id never changes, so once
- * for each worker is enough.  name: 1 to 64 octets of UTF-8; certificate: DER.
- * A commit.
+ * for each worker is enough.  name: 1 to 64 octets of UTF-8; certificate: DER;
+ * partitions: of CRLs, that certificates may be put into from now on.  A
+ * commit.
  */
 int cmp_pg_ca_register_send(PGconn *conn, const cmp_str_t *name,
-    const cmp_str_t *certificate);
+    const cmp_str_t *certificate, int32_t partitions);
 int cmp_pg_ca_register_result(PGresult *res, int32_t *ca_id);
 
 
@@ -124,47 +125,125 @@ int cmp_pg_sweep_result(PGresult *res, cmp_pg_sweep_t *sweep);
 
 
 /*
- * CRLs.  A server keeps the last one it has seen and asks with its number
- * (0: none), so that the DER only comes when there is another one.  When it
- * is stale, entries are read, the CRL is made and stored; a race for the same
- * number is lost like that of any other commit (cmp_pg_commit_outcome()), the
- * current one is then asked for again.
- *
- * refresh: ms after thisUpdate from which the CRL is stale although nothing
- * has changed.
+ * CRLs.  A server keeps the last one it has seen of each kind and asks with its
+ * number (0: none), so that the DER only comes when there is another one.  When
+ * it is stale, a number is taken, entries are read in pieces, the CRL is made
+ * and stored; who finds that another one was faster loses a race like that of
+ * any other commit (cmp_pg_commit_outcome()) and asks again.
  */
+
+#define CMP_PG_CRL_ENTRIES  10000       /* at most in one piece */
+#define CMP_PG_CRL_PIECE    (1024 * 1024)   /* octets of DER in one message */
+#define CMP_PG_CRL_DUE      16
+
+
+/* which one */
+
+typedef struct {
+    int32_t               ca_id;
+    int32_t               partition;    /* 0: all certificates */
+    int32_t               previous;     /* 0: of the current key, n: of the nth
+                                           previous one */
+    int                   delta;
+    cmp_str_t             key_id;       /* SKI of the key */
+} cmp_pg_crl_kind_t;
+
 
 typedef struct {
     int64_t               now;
     int64_t               number;       /* 0: there is none yet */
     int64_t               this_update;
     int64_t               next_update;
-    cmp_str_t             der;          /* empty: the known number, or none */
-    unsigned              stale:1;      /* none, changed, or old */
+    int32_t               octets;       /* of the DER */
+    cmp_str_t             der;          /* the first piece; empty: the known
+                                           number, or none */
+    int32_t               partitions;   /* that there are of this CA */
+    unsigned              stale:1;      /* none, changed, old, or wanted */
 } cmp_pg_crl_t;
 
-int cmp_pg_crl_current_send(PGconn *conn, int32_t ca_id, int64_t known,
-    int64_t refresh);
+/*
+ * refresh: ms after thisUpdate from which the CRL is stale; changes: also when
+ * a certificate was revoked or released since then.  pool may be NULL: the DER
+ * stays in the result.
+ */
+int cmp_pg_crl_current_send(PGconn *conn, const cmp_pg_crl_kind_t *kind,
+    int64_t known, int64_t refresh, int changes);
 int cmp_pg_crl_current_result(PGresult *res, cmp_pool_t *pool,
     cmp_pg_crl_t *crl);
+
+/*
+ * The piece from an offset on, which stays in the result; empty: another CRL
+ * is the current one now
+ */
+int cmp_pg_crl_read_send(PGconn *conn, const cmp_pg_crl_kind_t *kind,
+    int64_t number, int32_t offset);
+int cmp_pg_crl_read_result(PGresult *res, cmp_str_t *der);
 
 
 typedef struct {
     int64_t               now;          /* to be thisUpdate */
     int64_t               number;       /* of the CRL to be made */
+    int64_t               replaces;     /* 0: the first of its kind */
+    int64_t               since;        /* of a delta CRL: its base, 0 when
+                                           there is no valid complete one */
     cmp_str_t             snapshot;     /* of the database: opaque */
+} cmp_pg_crl_begin_t;
+
+/* a commit that may be repeated: the number before is lost */
+int cmp_pg_crl_begin_send(PGconn *conn, const cmp_pg_crl_kind_t *kind);
+int cmp_pg_crl_begin_result(PGresult *res, cmp_pool_t *pool,
+    cmp_pg_crl_begin_t *begin);
+
+
+typedef struct {
     cmp_crl_entry_t      *entries;      /* in the order of serials */
     size_t                nentries;
+    unsigned              more:1;       /* behind the last one of these */
 } cmp_pg_crl_entries_t;
 
-int cmp_pg_crl_entries_send(PGconn *conn, int32_t ca_id);
+/* after: the last serial number of the piece before; empty: the first piece */
+int cmp_pg_crl_entries_send(PGconn *conn, const cmp_pg_crl_kind_t *kind,
+    const cmp_pg_crl_begin_t *begin, const cmp_str_t *after);
 int cmp_pg_crl_entries_result(PGresult *res, cmp_pool_t *pool,
     cmp_pg_crl_entries_t *entries);
 
-/* entries: as they were read; a commit */
-int cmp_pg_crl_store_send(PGconn *conn, int32_t ca_id,
-    const cmp_pg_crl_entries_t *entries, int64_t next_update,
-    const cmp_str_t *der);
+
+/* one of the pieces, from 0 on, but not the last; may be repeated */
+int cmp_pg_crl_put_send(PGconn *conn, const cmp_pg_crl_kind_t *kind,
+    int64_t number, int32_t piece, const cmp_str_t *der);
+
+/*
+ * keep: the ones before remain as bases of delta CRLs; pieces: that were put;
+ * der: the last one.  A commit.
+ */
+int cmp_pg_crl_store_send(PGconn *conn, const cmp_pg_crl_kind_t *kind,
+    const cmp_pg_crl_begin_t *begin, int64_t next_update, int32_t nentries,
+    int keep, int32_t pieces, const cmp_str_t *der);
+
+
+/* what is to be made although nobody asks for it */
+
+typedef struct {
+    int32_t               ca_id;
+    cmp_str_t            *key_ids;      /* of the current key, then of the
+                                           previous ones */
+    size_t                nkey_ids;
+    int                   whole;        /* not only partitions */
+    int                   changes;      /* whenever something has changed */
+    int64_t               refresh;      /* ms */
+    int64_t               delta;        /* ms; 0: no delta CRLs */
+} cmp_pg_crl_rules_t;
+
+typedef struct {
+    int32_t               partition;
+    int32_t               previous;
+    int32_t               delta;
+} cmp_pg_crl_due_t;
+
+/* up to CMP_PG_CRL_DUE of them; the return value of _result: as elsewhere */
+int cmp_pg_crl_due_send(PGconn *conn, const cmp_pg_crl_rules_t *rules);
+int cmp_pg_crl_due_result(PGresult *res, cmp_pg_crl_due_t *due, size_t *n,
+    int *more);
 
 
 #endif /* _CMP_PG_H_INCLUDED_ */

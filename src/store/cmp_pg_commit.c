@@ -63,7 +63,8 @@ static const cmp_pg_member_t  cmp_pg_commit_certs[] = {
     cmp_pg_cert(CMP_PG_AS_TIME, not_before),
     cmp_pg_cert(CMP_PG_AS_TIME, not_after),
     cmp_pg_cert(CMP_PG_AS_ID, credential_id),
-    cmp_pg_cert(CMP_PG_AS_INT4, key_version)
+    cmp_pg_cert(CMP_PG_AS_INT4, key_version),
+    cmp_pg_cert(CMP_PG_AS_INT4, partition)
 };
 
 static const cmp_pg_member_t  cmp_pg_commit_changes[] = {

@@ -48,8 +48,12 @@ typedef enum {
     CMP_PG_STMT_COMMIT,
     CMP_PG_STMT_SWEEP,
     CMP_PG_STMT_CRL_CURRENT,
+    CMP_PG_STMT_CRL_READ,
+    CMP_PG_STMT_CRL_BEGIN,
     CMP_PG_STMT_CRL_ENTRIES,
-    CMP_PG_STMT_CRL_STORE
+    CMP_PG_STMT_CRL_PUT,
+    CMP_PG_STMT_CRL_STORE,
+    CMP_PG_STMT_CRL_DUE
 } cmp_pg_stmt_e;
 
 
@@ -58,6 +62,7 @@ typedef enum {
 typedef enum {
     CMP_PG_AS_INT4 = 0,     /* int32_t */
     CMP_PG_AS_INT8,         /* int64_t */
+    CMP_PG_AS_BOOL,         /* int */
     CMP_PG_AS_ID,           /* int64_t, 0: NULL */
     CMP_PG_AS_TIME,         /* int64_t, milliseconds, 0: NULL */
     CMP_PG_AS_BYTES,        /* cmp_str_t, empty: NULL */
@@ -92,6 +97,8 @@ typedef struct {
 
 
 void cmp_pg_params_init(cmp_pg_params_t *params);
+
+/* bytes are not copied: they stay where they are until params are sent */
 void cmp_pg_param(cmp_pg_params_t *params, cmp_pg_as_e as, const void *value);
 
 /* one parameter for each of the members of a structure, in order */

@@ -54,13 +54,30 @@ cmp_pg_params_init(cmp_pg_params_t *params)
 void
 cmp_pg_param(cmp_pg_params_t *params, cmp_pg_as_e as, const void *value)
 {
-    size_t          len;
-    unsigned char  *out;
+    size_t            len;
+    const cmp_str_t  *str;
+    unsigned char    *out;
 
     len = cmp_pg_encode(params, as, value, NULL);
 
     if (len == CMP_PG_NULL) {
         cmp_pg_params_add(params, NULL, 0);
+        return;
+    }
+
+    if (as == CMP_PG_AS_BYTES) {
+
+        /* as they are; they may be large, as a CRL is */
+
+        if (len > CMP_PG_MAX_PARAMS_SIZE - params->size) {
+            params->error = 1;
+            return;
+        }
+
+        str = value;
+        params->size += len;
+
+        cmp_pg_params_add(params, str->data, len);
         return;
     }
 
@@ -246,6 +263,9 @@ cmp_pg_type(cmp_pg_as_e as)
     case CMP_PG_AS_INT4:
         return CMP_PG_INT4;
 
+    case CMP_PG_AS_BOOL:
+        return CMP_PG_BOOL;
+
     case CMP_PG_AS_TIME:
         return CMP_PG_TIME;
 
@@ -277,6 +297,9 @@ cmp_pg_encode(cmp_pg_params_t *params, cmp_pg_as_e as, const void *value,
 
     case CMP_PG_AS_INT8:
         return cmp_pg_encode_int(out, (uint64_t) *(const int64_t *) value, 8);
+
+    case CMP_PG_AS_BOOL:
+        return cmp_pg_encode_int(out, *(const int *) value != 0, 1);
 
     case CMP_PG_AS_ID:
         n = *(const int64_t *) value;

@@ -252,11 +252,11 @@ static const test_ext_t  test_exts[] = {
     { ISSUE_DROP, PKI_P256, "1.2.3.4.2=0500;1.2.3.4.2=0500",
       CMP_REFUSE_EXTENSION_TWICE, "1.2.3.4.2", NULL },
     { ISSUE_URLS, PKI_P256, NULL, CMP_REFUSE_NONE, "",
-      DEFAULT "crlDistributionPoints:Full Name:  URI:http://a.example/1.crl"
-      "  URI:http://b.example/1.crl;"
-      "authorityInfoAccess:OCSP - URI:http://a.example/ocsp"
+      DEFAULT "authorityInfoAccess:OCSP - URI:http://a.example/ocsp"
       "CA Issuers - URI:http://a.example/ca.cer;"
-      "certificatePolicies:Policy: 1.2.3;" }
+      "certificatePolicies:Policy: 1.2.3;"
+      "crlDistributionPoints:Full Name:  URI:http://a.example/1.crl"
+      "  URI:http://b.example/1.crl;" }
 };
 
 

@@ -200,7 +200,7 @@ SELECT cmp.commit(1, NULL, NULL, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL,
     ARRAY[sha256('$subject')], ARRAY['$subject'], ARRAY[sha256('key $n')],
     ARRAY[1::int8], ARRAY['device'], ARRAY[NULL::bytea], ARRAY[0],
     ARRAY[now() - interval '40 days'],
-    ARRAY[now() + interval '$days days'], ARRAY[1::int8], ARRAY[0],
+    ARRAY[now() + interval '$days days'], ARRAY[1::int8], ARRAY[0], ARRAY[0],
     NULL, NULL, NULL, NULL, NULL, NULL,
     ARRAY['ir'], ARRAY[0], ARRAY[-1], ARRAY['\\x$serial'::bytea],
     ARRAY['accepted'], 'mac:device1', '192.0.2.7')
@@ -278,7 +278,7 @@ sub wait_for_operator {
 SELECT cmp.commit(1, sha256('tx $n'), 0, 2, 0, 1, NULL, NULL, NULL, NULL, NULL,
     '\\x01', '\\x02', 0, 7200000, sha256('request $n'), 'reply', 300000, NULL,
     NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
     ARRAY['ir'], ARRAY[3], ARRAY[-1], ARRAY[NULL::bytea], ARRAY['waits'],
     'mac:device1', '192.0.2.7',
     p_approval => 60000, p_message => 'message', r_req_id => ARRAY[0],
@@ -367,8 +367,9 @@ run_ok('audit list', 'audit', 'list', '--transaction', '0102');
 
 # CRLs
 
-value("SELECT cmp.crl_store(1, 1, pg_current_snapshot(), now(),"
-      . " now() + interval '1 day', 'crl')", server());
+value("SELECT cmp.crl_store(1, 0, 'key', false, 0, 1, 0, 0,"
+      . " pg_current_snapshot(), now(), now() + interval '1 day', 0, true, 0,"
+      . " 'crl')", server());
 run_ok('crl show', 'crl', 'show', '--ca', 'devices', '--json');
 is(JSON::PP::decode_json($out)->[0]{number}, 1, 'its number');
 run_ok('crl show --pem', 'crl', 'show', '--pem');

@@ -20,14 +20,16 @@ test_register(void **state)
 
     c = &s->server;
 
-    assert_int_equal(cmp_pg_ca_register_send(c->conn, &name, &name), CMP_OK);
+    assert_int_equal(cmp_pg_ca_register_send(c->conn, &name, &name, 0),
+                     CMP_OK);
     assert_int_equal(store_sync(c), 0);
     assert_int_equal(cmp_pg_ca_register_result(c->res, &id), CMP_OK);
     assert_int_not_equal(id, s->ca_id);
 
     name = store_str("test");
 
-    assert_int_equal(cmp_pg_ca_register_send(c->conn, &name, &name), CMP_OK);
+    assert_int_equal(cmp_pg_ca_register_send(c->conn, &name, &name, 0),
+                     CMP_OK);
     assert_int_equal(store_sync(c), 0);
     assert_int_equal(cmp_pg_ca_register_result(c->res, &id), CMP_OK);
     assert_int_equal(id, s->ca_id);

@@ -301,14 +301,27 @@ test_wanted(void **state)
     store_t  *s = *state;
 
     store_reset(s);
+    store_sql(s->admin, "TRUNCATE cmp.crl");
     store_sql(s->admin, "SELECT cmp.rollover_set('test', 'new', 'nwo', NULL,"
               " 'old')");
-    store_sql(s->admin, "INSERT INTO cmp.crl SELECT id, 1,"
-              " '2027-01-01 00:00:00.25+00', '2027-01-02', '1:1:', 'crl 1'"
-              " FROM cmp.ca WHERE name = 'test'");
-    store_sql(s->admin, "INSERT INTO cmp.crl SELECT id, 2,"
-              " '2027-01-03 00:00:00.25+00', '2027-01-04', '1:1:', 'crl 2'"
-              " FROM cmp.ca WHERE name = 'test'");
+    store_sql(s->admin, "INSERT INTO cmp.crl (ca_id, number, replaces,"
+              " this_update, next_update, key_id, snapshot, der) SELECT id, 1,"
+              " 0, '2027-01-01 00:00:00.25+00', '2027-01-02', 'key',"
+              " '1:1:', 'crl 1' FROM cmp.ca WHERE name = 'test'");
+    store_sql(s->admin, "INSERT INTO cmp.crl (ca_id, number, replaces,"
+              " this_update, next_update, key_id, snapshot, der) SELECT id, 2,"
+              " 1, '2027-01-03 00:00:00.25+00', '2027-01-04', 'key',"
+              " '1:1:', 'crl 2' FROM cmp.ca WHERE name = 'test'");
+
+    /* others than the one that is wanted */
+
+    store_sql(s->admin, "INSERT INTO cmp.crl (ca_id, partition, number, base,"
+              " delta, previous, this_update, next_update, key_id, snapshot,"
+              " der) SELECT id, n.p, 3 + n.i, n.b, n.b IS NOT NULL, n.i,"
+              " '2027-01-05', '2027-01-06', ('key' || n.i)::bytea,"
+              " '1:1:', 'other'"
+              " FROM cmp.ca, (VALUES (1, NULL, 0), (0, 2, 0), (0, NULL, 1))"
+              " AS n (p, b, i) WHERE name = 'test'");
 
     assert_int_equal(store_load(s), CMP_OK);
     assert_null(s->records.rollover);

@@ -19,7 +19,8 @@ database();
 $ENV{TEST_CMP_ADMIN} = admin();
 $ENV{TEST_CMP_SERVER} = server();
 
-for my $program (qw(commit_test load_test sweep_test wait_test)) {
+for my $program (qw(commit_test crl_kinds_test crl_test load_test
+                    sweep_test wait_test)) {
     my $out = `$programs/$program 2>&1`;
 
     is($?, 0, $program) or diag($out);

@@ -41,7 +41,8 @@ for my $table (@tables) {
 is("@failed", '', 'cmp_server reads and writes no table');
 
 my %server = map { $_ => 1 } qw(schema_version ca_register load commit sweep
-                                crl_current crl_entries crl_store);
+                                crl_current crl_begin crl_entries crl_store
+                                crl_due crl_put crl_read);
 
 is(value("SELECT string_agg(DISTINCT proname, ' ' ORDER BY proname)"
          . " FROM pg_proc WHERE pronamespace = 'cmp'::regnamespace"

@@ -257,7 +257,7 @@ bench_run(const char *conninfo, const char *kind, int process, int seconds,
         exit(1);
     }
 
-    if (cmp_pg_ca_register_send(b.client.conn, &ca, &ca) != CMP_OK
+    if (cmp_pg_ca_register_send(b.client.conn, &ca, &ca, 0) != CMP_OK
         || store_sync(&b.client) != 0
         || cmp_pg_ca_register_result(b.client.res, &b.ca_id) != CMP_OK)
     {

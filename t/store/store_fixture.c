@@ -35,7 +35,7 @@ store_setup(void **state)
         return -1;
     }
 
-    if (cmp_pg_ca_register_send(s->server.conn, &name, &name) != CMP_OK
+    if (cmp_pg_ca_register_send(s->server.conn, &name, &name, 0) != CMP_OK
         || store_sync(&s->server) != 0
         || cmp_pg_ca_register_result(s->server.res, &s->ca_id) != CMP_OK)
     {

@@ -44,8 +44,10 @@ CREATE TABLE cmp.credential (
     ca_id           int4 NOT NULL REFERENCES cmp.ca,
     reference       bytea NOT NULL
                     CHECK (octet_length(reference) BETWEEN 1 AND 256),
-    secret          bytea NOT NULL      -- sealed, see cmp_seal.h
+    secret          bytea               -- sealed, see cmp_seal.h
                     CHECK (octet_length(secret) BETWEEN 30 AND 1053),
+    token_hash      bytea               -- SHA-256 of a regToken
+                    CHECK (octet_length(token_hash) = 32),
     profiles        text[] NOT NULL DEFAULT '{}'
                     CHECK (cardinality(profiles) <= 64),
     subject         text NOT NULL DEFAULT ''
@@ -56,10 +58,13 @@ CREATE TABLE cmp.credential (
     not_after       timestamptz,
     disabled        bool NOT NULL DEFAULT false,
     may_revoke      bool NOT NULL DEFAULT false,
+    token_needed    bool NOT NULL DEFAULT false,
     created_at      timestamptz NOT NULL DEFAULT now(),
     changed_at      timestamptz NOT NULL DEFAULT now(),
 
-    UNIQUE (ca_id, reference)
+    UNIQUE (ca_id, reference),
+    UNIQUE (ca_id, token_hash),
+    CHECK ((secret IS NULL) <> (token_hash IS NULL))
 ) WITH (fillfactor = 70);
 
 

@@ -71,7 +71,9 @@ CREATE TYPE cmp.load_credential AS (
     uses_left       int4,
     not_after       timestamptz,
     disabled        bool,
-    may_revoke      bool
+    may_revoke      bool,
+    token_hash      bytea,
+    token_needed    bool
 );
 
 CREATE TYPE cmp.load_certificate AS (
@@ -238,6 +240,7 @@ CREATE FUNCTION cmp.load(
     p_subject_keys      bytea[],
     p_keys              bytea[],
     p_want              int4,           -- CMP_WANT_... in cmp_store.h
+    p_tokens            bytea[],        -- SHA-256 of regTokens
     OUT now             timestamptz,
     OUT reply           bytea,
     OUT transaction     cmp.load_transaction,
@@ -249,7 +252,8 @@ CREATE FUNCTION cmp.load(
     OUT message         bytea,
     OUT rollover        cmp.load_rollover,
     OUT crl             bytea,
-    OUT crl_this_update timestamptz)
+    OUT crl_this_update timestamptz,
+    OUT tokens          cmp.load_credential[])
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan
@@ -327,20 +331,33 @@ BEGIN
 
     IF p_reference IS NOT NULL THEN
         SELECT d.id, d.reference, d.secret, d.profiles, d.subject, d.sans,
-               d.uses_left, d.not_after, d.disabled, d.may_revoke
+               d.uses_left, d.not_after, d.disabled, d.may_revoke, NULL,
+               d.token_needed
         INTO v_cred
         FROM cmp.credential d
-        WHERE d.ca_id = p_ca AND d.reference = p_reference;
+        WHERE d.ca_id = p_ca AND d.reference = p_reference
+            AND d.secret IS NOT NULL;
 
     ELSIF v_tx.credential_id IS NOT NULL THEN
         SELECT d.id, d.reference, d.secret, d.profiles, d.subject, d.sans,
-               d.uses_left, d.not_after, d.disabled, d.may_revoke
+               d.uses_left, d.not_after, d.disabled, d.may_revoke, NULL,
+               d.token_needed
         INTO v_cred
         FROM cmp.credential d
-        WHERE d.id = v_tx.credential_id AND d.ca_id = p_ca;
+        WHERE d.id = v_tx.credential_id AND d.ca_id = p_ca
+            AND d.secret IS NOT NULL;
     END IF;
 
     credential := v_cred;
+
+    IF p_tokens IS NOT NULL THEN
+        tokens := ARRAY(
+            SELECT ROW(d.id, d.reference, NULL, d.profiles, d.subject, d.sans,
+                       d.uses_left, d.not_after, d.disabled, d.may_revoke,
+                       d.token_hash, d.token_needed)::cmp.load_credential
+            FROM cmp.credential d
+            WHERE d.ca_id = p_ca AND d.token_hash = ANY (p_tokens));
+    END IF;
 
     IF p_signer_serial IS NOT NULL THEN
         v_cert := cmp.load_one(p_ca, p_signer_serial);

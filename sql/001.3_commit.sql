@@ -340,7 +340,9 @@ CREATE FUNCTION cmp.commit(
     n_id                int8[] DEFAULT NULL,    -- they are answered
     n_version           int4[] DEFAULT NULL,
     n_state             int4[] DEFAULT NULL,
-    n_serial            bytea[] DEFAULT NULL)
+    n_serial            bytea[] DEFAULT NULL,
+
+    p_token_uses        int8[] DEFAULT NULL)
 RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -488,5 +490,9 @@ BEGIN
     IF p_credential_use IS NOT NULL THEN
         PERFORM cmp.spend(v_now, p_ca, p_credential_use);
     END IF;
+
+    FOR i IN 1 .. coalesce(cardinality(p_token_uses), 0) LOOP
+        PERFORM cmp.spend(v_now, p_ca, p_token_uses[i]);
+    END LOOP;
 END
 $$;

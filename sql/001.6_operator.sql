@@ -217,7 +217,9 @@ CREATE FUNCTION cmp.credential_add(
     p_uses          int4 DEFAULT NULL,
     p_not_after     timestamptz DEFAULT NULL,
     p_may_revoke    bool DEFAULT false,
-    p_replace       bool DEFAULT false)
+    p_replace       bool DEFAULT false,
+    p_token_needed  bool DEFAULT false,
+    p_token_hash    bytea DEFAULT NULL)
 RETURNS int8
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -227,6 +229,16 @@ DECLARE
 BEGIN
     IF p_uses < 1 THEN
         PERFORM cmp.refuse('the number of uses must be at least 1');
+    END IF;
+
+    IF (p_secret IS NULL) = (p_token_hash IS NULL) THEN
+        PERFORM cmp.refuse('a credential is either a secret or a token');
+    END IF;
+
+    IF p_token_hash IS NOT NULL AND (p_uses IS DISTINCT FROM 1
+        OR coalesce(p_may_revoke, false) OR coalesce(p_token_needed, false))
+    THEN
+        PERFORM cmp.refuse('a token is for one request for a certificate');
     END IF;
 
     IF p_not_after <= now() THEN
@@ -240,13 +252,16 @@ BEGIN
         v_ca := cmp.ca_register(p_ca, NULL);
     END IF;
 
-    INSERT INTO cmp.credential AS d (ca_id, reference, secret, profiles,
-        subject, sans, uses_left, not_after, may_revoke)
-    VALUES (v_ca, p_reference, p_secret, coalesce(p_profiles, '{}'),
-        coalesce(p_subject, ''), coalesce(p_sans, '{}'),
-        coalesce(p_uses, -1), p_not_after, coalesce(p_may_revoke, false))
+    INSERT INTO cmp.credential AS d (ca_id, reference, secret, token_hash,
+        profiles, subject, sans, uses_left, not_after, may_revoke,
+        token_needed)
+    VALUES (v_ca, p_reference, p_secret, p_token_hash,
+        coalesce(p_profiles, '{}'), coalesce(p_subject, ''),
+        coalesce(p_sans, '{}'), coalesce(p_uses, -1), p_not_after,
+        coalesce(p_may_revoke, false), coalesce(p_token_needed, false))
     ON CONFLICT (ca_id, reference) DO UPDATE
-    SET secret = excluded.secret, profiles = excluded.profiles,
+    SET secret = excluded.secret, token_hash = excluded.token_hash,
+        profiles = excluded.profiles, token_needed = excluded.token_needed,
         subject = excluded.subject, sans = excluded.sans,
         uses_left = excluded.uses_left, not_after = excluded.not_after,
         may_revoke = excluded.may_revoke, disabled = false,
@@ -291,16 +306,17 @@ $$;
 
 CREATE FUNCTION cmp.credential_list(p_ca text DEFAULT NULL,
     p_reference text DEFAULT NULL)
-RETURNS TABLE (ca text, reference text, state text, uses_left int4,
+RETURNS TABLE (ca text, reference text, kind text, state text, uses_left int4,
     expires timestamptz, profiles text[], subject text, sans text[],
-    may_revoke bool, created timestamptz)
+    may_revoke bool, token_needed bool, created timestamptz)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT a.name, cmp.show_reference(d.reference),
+        CASE WHEN d.secret IS NULL THEN 'token' ELSE 'secret' END,
         CASE WHEN d.disabled THEN 'disabled' WHEN d.uses_left = 0 THEN 'spent'
              WHEN d.not_after <= now() THEN 'expired' ELSE 'active' END,
         nullif(d.uses_left, -1), d.not_after, d.profiles, d.subject, d.sans,
-        d.may_revoke, d.created_at
+        d.may_revoke, d.token_needed, d.created_at
     FROM cmp.credential d JOIN cmp.ca a ON a.id = d.ca_id
     WHERE (p_ca IS NULL OR a.name = p_ca)
         AND (p_reference IS NULL

@@ -16,7 +16,7 @@ GRANT EXECUTE ON FUNCTION
     cmp.schema_version(),
     cmp.ca_register(text, bytea, int4),
     cmp.load(int4, bytea, bytea, bytea, bytea, bytea, bytea, int8, bytea[],
-        bytea[], bytea[], bytea[], int4),
+        bytea[], bytea[], bytea[], int4, bytea[]),
     cmp.commit(int4, bytea, int4, int4, int4, int4, int8, bytea, bytea, bytea,
         bytea, bytea, bytea, int8, int8, bytea, bytea, int8, int8, bytea[],
         bytea[], int4[], int4[], bytea[], text[], bytea[], int8[], text[],
@@ -24,7 +24,7 @@ GRANT EXECUTE ON FUNCTION
         int4[], bytea[], int4[], int4[], int4[], int4[], timestamptz[], text[],
         int4[], int4[], bytea[], text[], text, text, int8, bytea, bytea[],
         bytea[], int4[], text[], bytea[], bytea[], bytea[], bytea[], text[],
-        int8[], int4[], int4[], bytea[]),
+        int8[], int4[], int4[], bytea[], int8[]),
     cmp.sweep(),
     cmp.crl_current(int4, int4, bytea, bool, int8, int8, bool),
     cmp.crl_begin(int4, int4, bytea, bool),
@@ -38,7 +38,7 @@ TO cmp_server;
 
 GRANT EXECUTE ON FUNCTION
     cmp.credential_add(text, bytea, bytea, text[], text, text[], int4,
-        timestamptz, bool, bool),
+        timestamptz, bool, bool, bool, bytea),
     cmp.credential_disable(text, bytea, bool),
     cmp.certificate_change(text, text, text, text, timestamptz),
     cmp.request_decide(int8, bool, text),
@@ -68,7 +68,7 @@ GRANT SELECT ON cmp.ca, cmp.certificate, cmp.revocation, cmp.crl, cmp.audit,
 TO cmp_auditor;
 
 GRANT SELECT (id, ca_id, reference, profiles, subject, sans, uses_left,
-    not_after, disabled, may_revoke, created_at, changed_at)
+    not_after, disabled, may_revoke, token_needed, created_at, changed_at)
 ON cmp.credential TO cmp_auditor;
 
 SELECT cmp.create_partitions(now()),

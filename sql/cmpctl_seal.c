@@ -3,9 +3,11 @@
  * Copyright (C) ngx_http_cmp_module contributors
  *
  * Seals a shared secret for cmpctl: reads it from standard input and prints
- * the sealed form in hexadecimal.  Patterns for the credential are checked.
+ * the sealed form in hexadecimal, or the SHA-256 of a registration token.
+ * Patterns for the credential are checked.
  *
- *     cmpctl-seal KEYFILE CA REFERENCE [subject=PATTERN] [san=PATTERN]...
+ *     cmpctl-seal KEYFILE|--token CA REFERENCE [subject=PATTERN]
+ *         [san=PATTERN]...
  *
  * REFERENCE is hexadecimal.
  */
@@ -19,14 +21,19 @@
 #include <unistd.h>
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
+#include <openssl/sha.h>
 
 
 #define CMPCTL_MAX_REFERENCE  256
+#define CMPCTL_MIN_TOKEN      16
+#define CMPCTL_MAX_TOKEN      256
 
 
 static int cmpctl_patterns(char **args);
 static int cmpctl_reference(cmp_str_t *reference, const char *hex);
 static int cmpctl_read(cmp_str_t *secret);
+static int cmpctl_token(const cmp_str_t *token);
+static int cmpctl_print(const unsigned char *data, size_t len);
 static int cmpctl_seal(cmp_pool_t *pool, const char *file,
     const cmp_str_t *ca, const cmp_str_t *reference, const cmp_str_t *secret);
 
@@ -40,7 +47,7 @@ main(int argc, char **argv)
     unsigned char  buf[CMP_MAX_SECRET + 1], ref[CMPCTL_MAX_REFERENCE];
 
     if (argc < 4) {
-        fprintf(stderr, "usage: cmpctl-seal KEYFILE CA REFERENCE-HEX "
+        fprintf(stderr, "usage: cmpctl-seal KEYFILE|--token CA REFERENCE-HEX "
                         "[subject=PATTERN] [san=PATTERN]...\n");
         return 2;
     }
@@ -66,7 +73,9 @@ main(int argc, char **argv)
         return 1;
     }
 
-    rc = cmpctl_seal(pool, argv[1], &ca, &reference, &secret);
+    rc = (strcmp(argv[1], "--token") == 0)
+         ? cmpctl_token(&secret)
+         : cmpctl_seal(pool, argv[1], &ca, &reference, &secret);
 
     OPENSSL_cleanse(buf, sizeof(buf));
     cmp_pool_destroy(pool);
@@ -186,13 +195,47 @@ cmpctl_read(cmp_str_t *secret)
 }
 
 
+/* a fast hash is enough for what nobody can guess */
+
+static int
+cmpctl_token(const cmp_str_t *token)
+{
+    unsigned char  hash[SHA256_DIGEST_LENGTH];
+
+    if (token->len < CMPCTL_MIN_TOKEN || token->len > CMPCTL_MAX_TOKEN) {
+        fprintf(stderr, "cmpctl: a token has to have %d to %d octets\n",
+                CMPCTL_MIN_TOKEN, CMPCTL_MAX_TOKEN);
+        return CMP_ERROR;
+    }
+
+    if (SHA256(token->data, token->len, hash) == NULL) {
+        fprintf(stderr, "cmpctl-seal: hashing failed\n");
+        return CMP_ERROR;
+    }
+
+    return cmpctl_print(hash, sizeof(hash));
+}
+
+
+static int
+cmpctl_print(const unsigned char *data, size_t len)
+{
+    size_t  i;
+
+    for (i = 0; i < len; i++) {
+        printf("%02x", data[i]);
+    }
+
+    return (printf("\n") < 0 || fflush(stdout) != 0) ? CMP_ERROR : CMP_OK;
+}
+
+
 static int
 cmpctl_seal(cmp_pool_t *pool, const char *file, const cmp_str_t *ca,
     const cmp_str_t *reference, const cmp_str_t *secret)
 {
     int            rc;
     char           err[256];
-    size_t         i;
     cmp_str_t      sealed;
     unsigned char  key[CMP_SEAL_KEY_LEN], nonce[12];
 
@@ -216,9 +259,5 @@ cmpctl_seal(cmp_pool_t *pool, const char *file, const cmp_str_t *ca,
         return CMP_ERROR;
     }
 
-    for (i = 0; i < sealed.len; i++) {
-        printf("%02x", sealed.data[i]);
-    }
-
-    return (printf("\n") < 0 || fflush(stdout) != 0) ? CMP_ERROR : CMP_OK;
+    return cmpctl_print(sealed.data, sealed.len);
 }

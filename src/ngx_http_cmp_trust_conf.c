@@ -171,6 +171,11 @@ ngx_http_cmp_trust_scope(ngx_conf_t *cf, ngx_str_t *word, cmp_scope_t *scope,
         return NGX_OK;
     }
 
+    if (ngx_strcmp(word->data, "reg_token") == 0) {
+        scope->token_needed = 1;
+        return NGX_OK;
+    }
+
     if (ra && ngx_strcmp(word->data, "unprotected_inner") == 0) {
         scope->unprotected_inner = 1;
         return NGX_OK;

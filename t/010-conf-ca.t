@@ -399,6 +399,7 @@ $t profile=device,second cr crl=off;
 $t subject=same; $t subject=*;
 $t 'subject=CN=\$serialNumber,O=Example' 'san=dns:\${CN}.example' san=ip;
 trusted_certificate %%PKI%%/vendor-device-chain.pem;
+$t reg_token;
 _EOC_
 
 

@@ -134,11 +134,31 @@ is(certificates('batch'), '1 1', 'both are confirmed');
 
 
 
-=== a registration token is refused, with a text
+=== a registration token: good for one request within its limits
 --- test
-like(bc('regtoken', subject => 'token', token => 'abc'),
-     qr/^ip 0 rejection badRequest .*regToken/, 'refused');
-is(certificates('token'), '', 'none in the store');
+credential(reference => 'needs', secret => 'insecure',
+           'token-needed' => undef);
+
+my ($status, $token) = cmpctl('credential', 'add', '--ca', 'devices',
+    '--reference', 'T1', '--token', '--subject', 'CN=token');
+is($status, 0, 'cmpctl credential add --token') or diag($token);
+chomp $token;
+
+my @by = (ref => 'needs', subject => 'token');
+
+like(bc('regtoken', @by), qr/^ip 0 rejection notAuthorized .*regToken/,
+     'without');
+like(bc('regtoken', @by, token => 'x' x 32),
+     qr/^ip 0 rejection notAuthorized .*regToken/, 'another one');
+like(bc('regtoken', @by, token => $token, subject => 'other'),
+     qr/^ip 0 rejection notAuthorized .*subject/, 'for somebody else');
+is(bc('regtoken', @by, token => $token), "ip 0 accepted\n", 'granted');
+like(bc('regtoken', @by, token => $token),
+     qr/^ip 0 rejection notAuthorized .*not valid/, 'once only');
+is(sql("SELECT uses_left FROM cmp.credential WHERE reference = 'T1'"), 0,
+   'spent');
+like(sql("SELECT string_agg(text, ',') FROM cmp.audit WHERE action = 'ir'"),
+     qr/regToken T1/, 'in the audit');
 
 
 

@@ -444,7 +444,9 @@ cmp_exchange_init_writes(cmp_exchange_t *ex)
 
     if (n != 0) {
         writes->certs = cmp_pcalloc(ex->work, n * sizeof(cmp_write_cert_t));
-        if (writes->certs == NULL) {
+        writes->token_uses = cmp_pcalloc(ex->work, n * sizeof(int64_t));
+
+        if (writes->certs == NULL || writes->token_uses == NULL) {
             return CMP_ERROR;
         }
     }

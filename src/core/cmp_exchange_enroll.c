@@ -64,6 +64,10 @@ cmp_exchange_enroll_requests(cmp_exchange_t *ex, cmp_refusal_t *refusal)
             return rc;
         }
 
+        if (req->token != NULL) {
+            ex->writes.token_uses[ex->writes.ntoken_uses++] = req->token->id;
+        }
+
         if (req->status == CMP_STATUS_WAITING) {
             waiting++;
 
@@ -360,8 +364,21 @@ cmp_enroll_response(cmp_exchange_t *ex, cmp_request_t *req,
         return CMP_ERROR;
     }
 
-    return cmp_write_audit(ex, req->status, fail_info, &serial,
-                           text != NULL ? text : "");
+    if (text == NULL) {
+        text = "";
+    }
+
+    if (req->token != NULL) {
+        text = cmp_psprintf(ex->work, "regToken %.*s%s%s",
+                            (int) req->token->reference.len,
+                            (char *) req->token->reference.data,
+                            text[0] != '\0' ? ": " : "", text);
+        if (text == NULL) {
+            return CMP_ERROR;
+        }
+    }
+
+    return cmp_write_audit(ex, req->status, fail_info, &serial, text);
 }
 
 

@@ -17,7 +17,6 @@ static int cmp_load_reference(cmp_exchange_t *ex);
 static int cmp_load_crmf(cmp_exchange_t *ex,
     const cmp_cert_req_messages_t *messages);
 static int cmp_load_p10(cmp_exchange_t *ex, X509_REQ *p10);
-static int cmp_load_old_cert_id(cmp_exchange_t *ex, cmp_request_t *req);
 static int cmp_load_keys(cmp_exchange_t *ex);
 static int cmp_load_rr(cmp_exchange_t *ex, cmp_refusal_t *refusal);
 static int cmp_load_details(cmp_exchange_t *ex,
@@ -210,8 +209,12 @@ cmp_exchange_load_requests(cmp_exchange_t *ex, cmp_refusal_t *refusal)
 
     ex->load.serials = cmp_pcalloc(ex->pool, n * sizeof(cmp_str_t));
     ex->load.key_hashes = cmp_pcalloc(ex->pool, n * sizeof(cmp_str_t));
+    ex->load.token_hashes = cmp_pcalloc(ex->pool, n * sizeof(cmp_str_t));
 
-    if (ex->load.serials == NULL || ex->load.key_hashes == NULL) {
+    if (ex->load.serials == NULL
+        || ex->load.key_hashes == NULL
+        || ex->load.token_hashes == NULL)
+    {
         return CMP_ERROR;
     }
 
@@ -254,7 +257,7 @@ cmp_load_crmf(cmp_exchange_t *ex, const cmp_cert_req_messages_t *messages)
         req->extensions = tmpl->extensions;
 
         if (cmp_msg_cert_request(&ex->msg, i, &req->der) != CMP_OK
-            || cmp_load_old_cert_id(ex, req) != CMP_OK)
+            || cmp_exchange_load_controls(ex, req) != CMP_OK)
         {
             return CMP_ERROR;
         }
@@ -290,53 +293,6 @@ cmp_load_p10(cmp_exchange_t *ex, X509_REQ *p10)
     if (req->extensions != NULL) {
         return cmp_pool_cleanup_add(ex->pool, cmp_load_free_extensions,
                                     req->extensions);
-    }
-
-    return CMP_OK;
-}
-
-
-static int
-cmp_load_old_cert_id(cmp_exchange_t *ex, cmp_request_t *req)
-{
-    int                              i;
-    cmp_str_t                        serial;
-    cmp_cert_id_t                   *id;
-    const cmp_controls_t            *controls;
-    cmp_attribute_type_and_value_t  *control;
-
-    controls = req->msg->cert_req->controls;
-
-    for (i = 0; i < sk_cmp_attribute_type_and_value_t_num(controls); i++) {
-
-        control = sk_cmp_attribute_type_and_value_t_value(controls, i);
-
-        if (cmp_oid_equal(control->type, &cmp_oid_reg_ctrl_old_cert_id) == 0
-            || control->value->type != V_ASN1_SEQUENCE
-            || req->old_cert_id != NULL)
-        {
-            continue;
-        }
-
-        id = cmp_asn1_decode(cmp_cert_id_t,
-                             control->value->value.sequence->data,
-                             control->value->value.sequence->length);
-        if (id == NULL) {
-            continue;
-        }
-
-        if (cmp_asn1_pool_item(ex->pool, ASN1_ITEM_rptr(cmp_cert_id_t), id)
-            != CMP_OK)
-        {
-            return CMP_ERROR;
-        }
-
-        req->old_cert_id = id;
-        serial = cmp_serial_octets(id->serial_number);
-
-        if (serial.len != 0) {
-            ex->load.serials[ex->load.nserials++] = serial;
-        }
     }
 
     return CMP_OK;

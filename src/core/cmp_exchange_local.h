@@ -55,6 +55,7 @@ typedef struct {
     STACK_OF(X509_EXTENSION)    *extensions;
     cmp_str_t                    key_hash;    /* empty: no key */
     const cmp_cert_id_t         *old_cert_id;
+    cmp_str_t                    token_hash;  /* empty: no regToken */
 
     /* --- of one attempt --- */
 
@@ -65,6 +66,7 @@ typedef struct {
     const cmp_certificate_t     *displaced;   /* unconfirmed or unused, its
                                                  place is taken */
     const cmp_key_t             *known_key;
+    const cmp_credential_t      *token;       /* to be spent */
     cmp_issue_t                  issue;
     int                          status;
     cmp_refusal_t                refusal;
@@ -229,6 +231,13 @@ int cmp_wait_write(cmp_exchange_t *ex);
 
 /* cmp_exchange_request.c: one certificate request, up to its signature */
 int cmp_request_decide(cmp_exchange_t *ex, cmp_request_t *req);
+
+/* cmp_exchange_control.c */
+int cmp_exchange_load_controls(cmp_exchange_t *ex, cmp_request_t *req);
+int cmp_request_controls(cmp_exchange_t *ex, cmp_request_t *req,
+    cmp_refusal_t *refusal);
+int cmp_request_token(cmp_exchange_t *ex, cmp_request_t *req,
+    cmp_refusal_t *refusal);
 
 /* cmp_exchange_scope.c */
 const cmp_profile_t *cmp_exchange_profile(const cmp_exchange_t *ex,

@@ -16,9 +16,6 @@ static int cmp_request_decided(cmp_exchange_t *ex, cmp_request_t *req,
     cmp_refusal_t *refusal);
 static int cmp_request_check(cmp_exchange_t *ex, cmp_request_t *req,
     cmp_refusal_t *refusal);
-static int cmp_request_controls(cmp_exchange_t *ex, cmp_request_t *req,
-    cmp_refusal_t *refusal);
-static int cmp_request_attributes(cmp_request_t *req, cmp_refusal_t *refusal);
 static int cmp_request_template(cmp_exchange_t *ex, cmp_request_t *req,
     cmp_refusal_t *refusal);
 static int cmp_request_issuer(cmp_exchange_t *ex, const X509_NAME *issuer,
@@ -58,6 +55,7 @@ cmp_request_decide(cmp_exchange_t *ex, cmp_request_t *req)
     req->target_cert = NULL;
     req->displaced = NULL;
     req->known_key = NULL;
+    req->token = NULL;
     req->status = CMP_STATUS_REJECTION;
 
     rc = (req->waiting != NULL) ? cmp_request_decided(ex, req, &req->refusal)
@@ -70,6 +68,7 @@ cmp_request_decide(cmp_exchange_t *ex, cmp_request_t *req)
     if (rc == CMP_DECLINED) {
 
         req->issue.cert = NULL;
+        req->token = NULL;
 
         return (req->p10 != NULL
                 && req->refusal.code == CMP_REFUSE_KEY_ALG_UNKNOWN)
@@ -130,6 +129,7 @@ cmp_request_check(cmp_exchange_t *ex, cmp_request_t *req,
         cmp_request_pop,
         cmp_request_prepare,
         cmp_request_authorise,
+        cmp_request_token,
         cmp_request_key_reuse
     };
 
@@ -146,86 +146,6 @@ cmp_request_check(cmp_exchange_t *ex, cmp_request_t *req,
         if (rc != CMP_OK) {
             return rc;
         }
-    }
-
-    return CMP_OK;
-}
-
-
-static int
-cmp_request_controls(cmp_exchange_t *ex, cmp_request_t *req,
-    cmp_refusal_t *refusal)
-{
-    int                              i, old;
-    char                             name[80];
-    const cmp_controls_t            *controls;
-    cmp_attribute_type_and_value_t  *control;
-
-    if (req->p10 != NULL) {
-        return cmp_request_attributes(req, refusal);
-    }
-
-    old = 0;
-    controls = req->msg->cert_req->controls;
-
-    for (i = 0; i < sk_cmp_attribute_type_and_value_t_num(controls); i++) {
-
-        control = sk_cmp_attribute_type_and_value_t_value(controls, i);
-
-        if (ex->msg.type == CMP_BODY_KUR
-            && old == 0
-            && cmp_oid_equal(control->type, &cmp_oid_reg_ctrl_old_cert_id))
-        {
-            old = 1;
-
-            if (req->old_cert_id != NULL) {
-                continue;
-            }
-        }
-
-        return cmp_refuse(refusal, CMP_REFUSE_CONTROL, "%s",
-                          cmp_oid_name(control->type, name, sizeof(name)));
-    }
-
-    if (req->msg->reg_info != NULL) {
-        control = sk_cmp_attribute_type_and_value_t_value(req->msg->reg_info,
-                                                          0);
-
-        return cmp_refuse(refusal, CMP_REFUSE_REG_INFO, "%s",
-                          control != NULL
-                          ? cmp_oid_name(control->type, name, sizeof(name))
-                          : "it is empty");
-    }
-
-    return CMP_OK;
-}
-
-
-static int
-cmp_request_attributes(cmp_request_t *req, cmp_refusal_t *refusal)
-{
-    int             i, nid, found;
-    char            name[80];
-    ASN1_OBJECT    *object;
-
-    found = 0;
-
-    for (i = 0; i < X509_REQ_get_attr_count(req->p10); i++) {
-
-        object = X509_ATTRIBUTE_get0_object(X509_REQ_get_attr(req->p10, i));
-        nid = OBJ_obj2nid(object);
-
-        if ((nid == NID_ext_req || nid == NID_ms_ext_req) && found == 0) {
-            found = 1;
-            continue;
-        }
-
-        return cmp_refuse(refusal, CMP_REFUSE_CONTROL, "PKCS#10 attribute %s",
-                          cmp_oid_name(object, name, sizeof(name)));
-    }
-
-    if (found && req->extensions == NULL) {
-        return cmp_refuse(refusal, CMP_REFUSE_EXTENSION_VALUE, NULL);
     }
 
     return CMP_OK;

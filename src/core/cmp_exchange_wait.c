@@ -24,10 +24,31 @@ static int cmp_wait_answer(cmp_exchange_t *ex, const cmp_waiting_t *waiting,
 int
 cmp_wait_request(cmp_exchange_t *ex, cmp_request_t *req)
 {
-    cmp_write_request_t  row;
+    char                 *text;
+    cmp_str_t             token;
+    cmp_write_request_t   row;
 
     memset(&row, 0, sizeof(cmp_write_request_t));
 
+    token.len = 0;
+    token.data = NULL;
+
+    if (req->token != NULL) {
+        token = req->token->reference;
+    }
+
+    text = cmp_psprintf(ex->work, "%s%.*s%s%s",
+                        token.len != 0 ? "regToken " : "",
+                        (int) token.len, (char *) token.data,
+                        (token.len != 0 && req->issue.mods[0] != '\0')
+                        ? "; " : "",
+                        req->issue.mods);
+    if (text == NULL) {
+        return CMP_ERROR;
+    }
+
+    row.text.data = (unsigned char *) text;
+    row.text.len = strlen(text);
     row.cert_req_id = req->id;
     row.profile = req->profile->name;
     row.key_hash = req->key_hash;
@@ -37,10 +58,7 @@ cmp_wait_request(cmp_exchange_t *ex, cmp_request_t *req)
     }
 
     if (cmp_name_text(ex->work, req->issue.subject, &row.subject) != CMP_OK
-        || cmp_wait_sans(ex, req->issue.sans, &row.sans) != CMP_OK
-        || cmp_pstrdup(ex->work, &row.text, req->issue.mods,
-                       strlen(req->issue.mods))
-           != CMP_OK)
+        || cmp_wait_sans(ex, req->issue.sans, &row.sans) != CMP_OK)
     {
         return CMP_ERROR;
     }

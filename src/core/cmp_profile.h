@@ -97,6 +97,7 @@ typedef struct {
     unsigned              cr:1;         /* cr and p10cr too, not only ir */
     unsigned              no_crl:1;     /* revocation state is not needed */
     unsigned              unprotected_inner:1;
+    unsigned              token_needed:1;   /* only with a regToken */
 } cmp_scope_t;
 
 

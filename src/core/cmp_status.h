@@ -115,6 +115,12 @@
        "the requester may not ask for this subject")                          \
     XX(SAN_NOT_ALLOWED, NOT_AUTHORIZED,                                       \
        "the requester may not ask for this subjectAltName")                   \
+    XX(REG_TOKEN, NOT_AUTHORIZED,                                             \
+       "the registration token (regToken) is not valid")                      \
+    XX(REG_TOKEN_MISSING, NOT_AUTHORIZED,                                     \
+       "the requester needs a registration token (regToken) for this")        \
+    XX(REG_TOKEN_LIMITS, NOT_AUTHORIZED,                                      \
+       "the registration token (regToken) is not for this")                   \
     XX(RA_VERIFIED, NOT_AUTHORIZED,                                           \
        "raVerified is for registration authorities only")                     \
                                                                               \

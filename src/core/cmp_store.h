@@ -48,6 +48,9 @@ typedef struct {
     cmp_str_t            *key_hashes;
     size_t                nkey_hashes;
 
+    cmp_str_t            *token_hashes;   /* SHA-256 of regTokens */
+    size_t                ntoken_hashes;
+
     int32_t               want;           /* CMP_WANT_..., for a genm */
 } cmp_load_t;
 
@@ -58,7 +61,11 @@ typedef struct {
                                              began with a genm that waits */
 
 
-/* a shared secret and what it allows */
+/*
+ * A shared secret and what it allows, or a registration token (regToken),
+ * which has a hash instead of a secret, and limits the one request that it
+ * comes with.
+ */
 
 typedef struct {
     int64_t               id;
@@ -71,8 +78,10 @@ typedef struct {
     size_t                nsans;
     int32_t               uses_left;      /* -1: unlimited */
     int64_t               not_after;      /* 0: none */
+    cmp_str_t             token_hash;     /* SHA-256; empty: a secret */
     unsigned              disabled:1;
     unsigned              may_revoke:1;
+    unsigned              token_needed:1; /* only with a regToken */
 } cmp_credential_t;
 
 
@@ -227,6 +236,9 @@ typedef struct {
     cmp_key_t            *keys;
     size_t                nkeys;
 
+    cmp_credential_t     *tokens;         /* those that are known */
+    size_t                ntokens;
+
     /*
      * Of a transaction that waits or waited: the requests that are not
      * answered yet in the order of their ids, and the message that they were
@@ -342,6 +354,8 @@ typedef struct {
     int64_t               reply_memory;   /* ms from the commit */
 
     int64_t               credential_use; /* one use of this id is spent */
+    int64_t              *token_uses;     /* and of these, of regTokens */
+    size_t                ntoken_uses;
 
     cmp_write_cert_t     *certs;
     size_t                ncerts;

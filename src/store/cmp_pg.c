@@ -26,7 +26,8 @@ static const Oid  cmp_pg_load_types[] = {
     CMP_PG_BYTEA_ARRAY,     /* 10: names: subjects */
     CMP_PG_BYTEA_ARRAY,     /* 11:     keys */
     CMP_PG_BYTEA_ARRAY,     /* 12: keys */
-    CMP_PG_INT4             /* 13: want */
+    CMP_PG_INT4,            /* 13: want */
+    CMP_PG_BYTEA_ARRAY      /* 14: tokens */
 };
 
 static const Oid  cmp_pg_commit_types[] = {
@@ -100,7 +101,9 @@ static const Oid  cmp_pg_commit_types[] = {
     CMP_PG_INT8_ARRAY,      /* 60: answered: id */
     CMP_PG_INT4_ARRAY,      /* 61:     version */
     CMP_PG_INT4_ARRAY,      /* 62:     state */
-    CMP_PG_BYTEA_ARRAY      /* 63:     serial */
+    CMP_PG_BYTEA_ARRAY,     /* 63:     serial */
+
+    CMP_PG_INT8_ARRAY       /* 64: use of tokens */
 };
 
 static const Oid  cmp_pg_crl_current_types[] = {
@@ -165,8 +168,9 @@ const cmp_pg_statement_t  cmp_pg_statements[] = {
 
     { "cmp_load",
       "SELECT now, reply, transaction, credential, signer, certificates, keys,"
-      " waiting, message, rollover, crl, crl_this_update"
-      " FROM cmp.load($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+      " waiting, message, rollover, crl, crl_this_update, tokens"
+      " FROM cmp.load($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,"
+      " $14)",
       cmp_pg_types(cmp_pg_load_types) },
 
     { "cmp_commit",
@@ -174,7 +178,8 @@ const cmp_pg_statement_t  cmp_pg_statements[] = {
       " $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26,"
       " $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40,"
       " $41, $42, $43, $44, $45, $46, $47, $48, $49, $50, $51, $52, $53, $54,"
-      " $55, $56, $57, $58, $59, $60, $61, $62, $63)",
+      " $55, $56, $57, $58, $59, $60, $61, $62, $63,"
+      " $64)",
       cmp_pg_types(cmp_pg_commit_types) },
 
     { "cmp_sweep",

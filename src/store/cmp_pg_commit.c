@@ -94,6 +94,10 @@ static const cmp_pg_member_t  cmp_pg_commit_waiting[] = {
     cmp_pg_write(CMP_PG_AS_BYTES, message)
 };
 
+static const cmp_pg_member_t  cmp_pg_commit_ids[] = {
+    { CMP_PG_AS_ID, 0 }
+};
+
 static const cmp_pg_member_t  cmp_pg_commit_strings[] = {
     { CMP_PG_AS_BYTES, 0 }
 };
@@ -151,6 +155,9 @@ cmp_pg_commit_send(PGconn *conn, const cmp_writes_t *writes)
     cmp_pg_param_arrays(&params, cmp_pg_members(cmp_pg_commit_answers),
                         writes->answers, writes->nanswers,
                         sizeof(cmp_write_answer_t));
+    cmp_pg_param_arrays(&params, cmp_pg_members(cmp_pg_commit_ids),
+                        writes->token_uses, writes->ntoken_uses,
+                        sizeof(int64_t));
 
     return cmp_pg_params_send(&params, conn, CMP_PG_STMT_COMMIT);
 }

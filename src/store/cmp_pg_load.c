@@ -15,7 +15,7 @@
 /* fields of the composite types in sql/001.2_load.sql */
 
 #define CMP_PG_TRANSACTION_FIELDS  14
-#define CMP_PG_CREDENTIAL_FIELDS   10
+#define CMP_PG_CREDENTIAL_FIELDS   12
 #define CMP_PG_CERTIFICATE_FIELDS  18
 #define CMP_PG_KEY_FIELDS          6
 #define CMP_PG_WAITING_FIELDS      7
@@ -58,6 +58,9 @@ static int cmp_pg_load_row(cmp_pg_load_t *ctx, PGresult *res);
 static int cmp_pg_load_failed(cmp_pg_load_t *ctx, const char *error);
 static int cmp_pg_load_transaction(cmp_pg_load_t *ctx, cmp_pg_row_t *row);
 static int cmp_pg_load_credential(cmp_pg_load_t *ctx, cmp_pg_row_t *row);
+static int cmp_pg_load_fields(cmp_pg_load_t *ctx, const cmp_pg_value_t *value,
+    cmp_credential_t *cred, cmp_str_t *sealed);
+static int cmp_pg_load_tokens(cmp_pg_load_t *ctx, cmp_pg_row_t *row);
 static int cmp_pg_load_signer(cmp_pg_load_t *ctx, cmp_pg_row_t *row);
 static int cmp_pg_load_certificates(cmp_pg_load_t *ctx, cmp_pg_row_t *row);
 static int cmp_pg_load_certificate(cmp_pg_load_t *ctx,
@@ -87,6 +90,9 @@ cmp_pg_load_send(PGconn *conn, const cmp_load_t *load)
                         load->key_hashes, load->nkey_hashes,
                         sizeof(cmp_str_t));
     cmp_pg_param(&params, CMP_PG_AS_INT4, &load->want);
+    cmp_pg_param_arrays(&params, cmp_pg_members(cmp_pg_load_strings),
+                        load->token_hashes, load->ntoken_hashes,
+                        sizeof(cmp_str_t));
 
     return cmp_pg_params_send(&params, conn, CMP_PG_STMT_LOAD);
 }
@@ -112,7 +118,7 @@ cmp_pg_load_row(cmp_pg_load_t *ctx, PGresult *res)
 {
     cmp_pg_row_t  row;
 
-    cmp_pg_row_result(&row, ctx->pool, res, 12);
+    cmp_pg_row_result(&row, ctx->pool, res, 13);
 
     ctx->records->now = cmp_pg_row_time(&row);
     ctx->records->reply = cmp_pg_row_bytes(&row, 0, INT32_MAX);
@@ -131,7 +137,8 @@ cmp_pg_load_row(cmp_pg_load_t *ctx, PGresult *res)
         || cmp_pg_load_certificates(ctx, &row) != CMP_OK
         || cmp_pg_load_keys(ctx, &row) != CMP_OK
         || cmp_pg_load_waiting(ctx, &row) != CMP_OK
-        || cmp_pg_load_wanted(ctx, &row) != CMP_OK)
+        || cmp_pg_load_wanted(ctx, &row) != CMP_OK
+        || cmp_pg_load_tokens(ctx, &row) != CMP_OK)
     {
         return CMP_ERROR;
     }
@@ -216,7 +223,6 @@ cmp_pg_load_credential(cmp_pg_load_t *ctx, cmp_pg_row_t *row)
 {
     int                rc;
     cmp_str_t          sealed;
-    cmp_pg_row_t       fields;
     cmp_pg_value_t     value;
     cmp_credential_t  *cred;
 
@@ -233,22 +239,7 @@ cmp_pg_load_credential(cmp_pg_load_t *ctx, cmp_pg_row_t *row)
         return cmp_pg_load_failed(ctx, "out of memory");
     }
 
-    cmp_pg_row_composite(&fields, ctx->pool, &value,
-                         CMP_PG_CREDENTIAL_FIELDS);
-
-    cred->id = cmp_pg_row_int8(&fields);
-    cred->reference = cmp_pg_row_bytes(&fields, 0, CMP_PG_MAX_TEXT);
-    sealed = cmp_pg_row_bytes(&fields, 0, CMP_MAX_SECRET + CMP_SEAL_OVERHEAD);
-    cred->profiles = cmp_pg_row_strings(&fields, CMP_PG_TEXT_ARRAY,
-                                        &cred->nprofiles);
-    cred->subject = cmp_pg_row_text(&fields);
-    cred->sans = cmp_pg_row_strings(&fields, CMP_PG_TEXT_ARRAY, &cred->nsans);
-    cred->uses_left = cmp_pg_row_int4(&fields, -1, INT32_MAX);
-    cred->not_after = cmp_pg_row_time(&fields);
-    cred->disabled = cmp_pg_row_bool(&fields);
-    cred->may_revoke = cmp_pg_row_bool(&fields);
-
-    if (fields.error) {
+    if (cmp_pg_load_fields(ctx, &value, cred, &sealed) != CMP_OK) {
         return cmp_pg_load_failed(ctx, "malformed credential");
     }
 
@@ -276,6 +267,76 @@ cmp_pg_load_credential(cmp_pg_load_t *ctx, cmp_pg_row_t *row)
     }
 
     ctx->records->credential = cred;
+
+    return CMP_OK;
+}
+
+
+static int
+cmp_pg_load_fields(cmp_pg_load_t *ctx, const cmp_pg_value_t *value,
+    cmp_credential_t *cred, cmp_str_t *sealed)
+{
+    cmp_pg_row_t  fields;
+
+    cmp_pg_row_composite(&fields, ctx->pool, value, CMP_PG_CREDENTIAL_FIELDS);
+
+    cred->id = cmp_pg_row_int8(&fields);
+    cred->reference = cmp_pg_row_bytes(&fields, 0, CMP_PG_MAX_TEXT);
+    *sealed = cmp_pg_row_bytes(&fields, 0, CMP_MAX_SECRET + CMP_SEAL_OVERHEAD);
+    cred->profiles = cmp_pg_row_strings(&fields, CMP_PG_TEXT_ARRAY,
+                                        &cred->nprofiles);
+    cred->subject = cmp_pg_row_text(&fields);
+    cred->sans = cmp_pg_row_strings(&fields, CMP_PG_TEXT_ARRAY, &cred->nsans);
+    cred->uses_left = cmp_pg_row_int4(&fields, -1, INT32_MAX);
+    cred->not_after = cmp_pg_row_time(&fields);
+    cred->disabled = cmp_pg_row_bool(&fields);
+    cred->may_revoke = cmp_pg_row_bool(&fields);
+    cred->token_hash = cmp_pg_row_bytes(&fields, 0, CMP_SHA256_LEN);
+    cred->token_needed = cmp_pg_row_bool(&fields);
+
+    return fields.error ? CMP_ERROR : CMP_OK;
+}
+
+
+static int
+cmp_pg_load_tokens(cmp_pg_load_t *ctx, cmp_pg_row_t *row)
+{
+    size_t             i;
+    cmp_str_t          sealed;
+    cmp_pg_array_t     array;
+    cmp_pg_value_t     value;
+    cmp_credential_t  *tokens;
+
+    cmp_pg_row_array(row, 0, 0, CMP_PG_MAX_ELEMENTS, &array);
+
+    if (row->error) {
+        return cmp_pg_load_failed(ctx, "malformed tokens");
+    }
+
+    if (array.n == 0) {
+        return CMP_OK;
+    }
+
+    tokens = cmp_pcalloc(ctx->pool, array.n * sizeof(cmp_credential_t));
+
+    if (tokens == NULL) {
+        return cmp_pg_load_failed(ctx, "out of memory");
+    }
+
+    for (i = 0; i < array.n; i++) {
+        cmp_pg_array_next(&array, &value);
+
+        if (value.data == NULL
+            || cmp_pg_load_fields(ctx, &value, &tokens[i], &sealed) != CMP_OK
+            || tokens[i].token_hash.len != CMP_SHA256_LEN
+            || sealed.len != 0)
+        {
+            return cmp_pg_load_failed(ctx, "malformed token");
+        }
+    }
+
+    ctx->records->tokens = tokens;
+    ctx->records->ntokens = array.n;
 
     return CMP_OK;
 }

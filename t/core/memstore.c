@@ -24,6 +24,8 @@ static memstore_cert_t *memstore_find_signer(memstore_t *store,
     const cmp_load_t *load, const cmp_transaction_t *tx);
 static void memstore_load_certs(memstore_t *store, const cmp_load_t *load,
     cmp_pool_t *pool, cmp_records_t *records, memstore_cert_t *signer);
+static void memstore_load_tokens(memstore_t *store, const cmp_load_t *load,
+    cmp_pool_t *pool, cmp_records_t *records);
 static void memstore_load_wanted(memstore_t *store, const cmp_load_t *load,
     cmp_pool_t *pool, cmp_records_t *records);
 static void memstore_push_cert(cmp_pool_t *pool, cmp_records_t *records,
@@ -199,6 +201,8 @@ memstore_load(memstore_t *store, const cmp_load_t *load, cmp_pool_t *pool,
         records->credential = copy;
     }
 
+    memstore_load_tokens(store, load, pool, records);
+
     signer = memstore_find_signer(store, load, tx);
     if (signer != NULL) {
         records->signer = memstore_alloc(
@@ -232,6 +236,40 @@ memstore_load(memstore_t *store, const cmp_load_t *load, cmp_pool_t *pool,
     memstore_load_wanted(store, load, pool, records);
 
     return CMP_COMMIT_OK;
+}
+
+
+static void
+memstore_load_tokens(memstore_t *store, const cmp_load_t *load,
+    cmp_pool_t *pool, cmp_records_t *records)
+{
+    size_t                  i, j;
+    memstore_credential_t  *cred;
+
+    if (load->ntoken_hashes == 0) {
+        return;
+    }
+
+    records->tokens = memstore_alloc(
+                        cmp_pcalloc(pool, load->ntoken_hashes
+                                          * sizeof(cmp_credential_t)));
+
+    for (i = 0; i < store->credentials.n; i++) {
+        cred = store->credentials.items[i];
+
+        for (j = 0; j < load->ntoken_hashes; j++) {
+
+            if (cred->ca_id == load->ca_id
+                && cmp_str_equal(&cred->record.token_hash,
+                                 &load->token_hashes[j]))
+            {
+                memstore_copy_credential(pool,
+                                         &records->tokens[records->ntokens++],
+                                         &cred->record);
+                break;
+            }
+        }
+    }
 }
 
 
@@ -311,6 +349,7 @@ memstore_copy_credential(cmp_pool_t *pool, cmp_credential_t *dst,
 
     memstore_copy(pool, &dst->reference, &src->reference);
     memstore_copy(pool, &dst->secret, &src->secret);
+    memstore_copy(pool, &dst->token_hash, &src->token_hash);
     memstore_copy(pool, &dst->subject, &src->subject);
     dst->profiles = memstore_copy_list(pool, src->profiles, src->nprofiles);
     dst->sans = memstore_copy_list(pool, src->sans, src->nsans);
@@ -327,7 +366,7 @@ memstore_find_credential(memstore_t *store, const cmp_load_t *load,
     for (i = 0; i < store->credentials.n; i++) {
         cred = store->credentials.items[i];
 
-        if (cred->ca_id != load->ca_id) {
+        if (cred->ca_id != load->ca_id || cred->record.token_hash.len != 0) {
             continue;
         }
 

@@ -162,6 +162,12 @@ memstore_write(memstore_t *store, const cmp_writes_t *writes)
         return CMP_ERROR;
     }
 
+    for (i = 0; i < writes->ntoken_uses; i++) {
+        if (memstore_spend(store, writes->token_uses[i]) != CMP_OK) {
+            return CMP_ERROR;
+        }
+    }
+
     for (i = 0; i < writes->nchanges; i++) {
         if (memstore_change(store, writes->ca_id, &writes->changes[i])
             != CMP_OK)

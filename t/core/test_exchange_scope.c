@@ -274,95 +274,6 @@ test_ra_limits(void **state)
 }
 
 
-/* controls and regInfo: refused with a text, none is ignored */
-
-static void
-test_controls(void **state)
-{
-    size_t                           i;
-    fixture_t                       *f;
-    client_request_t                 request;
-    cmp_pki_message_t               *msg;
-    cmp_cert_req_msg_t              *req;
-    cmp_attribute_type_and_value_t  *attr;
-    static const cmp_oid_t          *oids[] = {
-        &cmp_oid_reg_ctrl_reg_token,
-        &cmp_oid_reg_ctrl_authenticator,
-        &cmp_oid_reg_ctrl_pki_publication_info,
-        &cmp_oid_reg_ctrl_pki_archive_options,
-        &cmp_oid_reg_ctrl_protocol_encr_key,
-        &cmp_oid_reg_ctrl_alt_cert_template,
-        &cmp_oid_reg_info_utf8_pairs,
-        &cmp_oid_reg_info_cert_req,
-        &cmp_oid_it_ca_certs
-    };
-
-    f = *state;
-
-    memset(&request, 0, sizeof(client_request_t));
-    request.key = f->key;
-
-    for (i = 0; i < sizeof(oids) / sizeof(oids[0]); i++) {
-        msg = fixture_ir(f);
-        req = sk_cmp_cert_req_msg_t_value(msg->body->value.ir, 0);
-
-        attr = cmp_asn1_new(cmp_attribute_type_and_value_t);
-        assert_non_null(attr);
-        ASN1_OBJECT_free(attr->type);
-        attr->type = cmp_oid_object(oids[i]);
-        ASN1_TYPE_free(attr->value);
-        attr->value = client_value(V_ASN1_UTF8STRING, "value");
-
-        if (i == 6 || i == 7) {
-            req->reg_info = sk_cmp_attribute_type_and_value_t_new_null();
-            assert_true(sk_cmp_attribute_type_and_value_t_push(req->reg_info,
-                                                               attr)
-                        > 0);
-
-        } else {
-            req->cert_req->controls =
-                              sk_cmp_attribute_type_and_value_t_new_null();
-            assert_true(sk_cmp_attribute_type_and_value_t_push(
-                                             req->cert_req->controls, attr)
-                        > 0);
-        }
-
-        client_pop(&f->c, req, &request);
-        fixture_send(f, msg);
-        fixture_refused(f, CMP_BODY_IP, CMP_FAIL_BAD_REQUEST,
-                        FIXTURE_AUDITED);
-    }
-}
-
-
-/* an oldCertID in an ir has no meaning */
-
-static void
-test_old_cert_id_in_ir(void **state)
-{
-    fixture_t          *f;
-    harness_pair_t      pair;
-    client_request_t    request;
-    cmp_pki_message_t  *msg;
-
-    f = *state;
-    pair = harness_enrol(f->h, FIXTURE_SUBJECT, PKI_P256, "own",
-                         CMP_CERT_VALID);
-
-    memset(&request, 0, sizeof(client_request_t));
-    request.subject = FIXTURE_SUBJECT;
-    request.key = f->key;
-    request.old = pair.cert;
-    client_begin(&f->c);
-    msg = client_message(&f->c, CMP_BODY_IR);
-    (void) client_add_request(&f->c, msg, &request);
-    fixture_send(f, msg);
-    fixture_refused(f, CMP_BODY_IP, CMP_FAIL_BAD_REQUEST, FIXTURE_AUDITED);
-
-    harness_pair_free(&pair);
-}
-
-
 /* validity: the profile's, unless the client may choose */
 
 static void
@@ -416,8 +327,6 @@ main(void)
         fixture_test(test_own_san),
         fixture_test(test_vendor_rule),
         fixture_test(test_ra_limits),
-        fixture_test(test_controls),
-        fixture_test(test_old_cert_id_in_ir),
         fixture_test(test_validity),
     };
 

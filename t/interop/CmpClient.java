@@ -809,13 +809,16 @@ public class CmpClient {
     }
 
 
-    /* a control that the server may not know */
+    /* with a registration token, or without */
 
     static void regToken() throws Exception {
         Party party = Party.mac();
         List<Request> requests = single("");
 
-        requests.get(0).control = new RegTokenControl(options.get("token"));
+        if (options.containsKey("token")) {
+            requests.get(0).control =
+                new RegTokenControl(options.get("token"));
+        }
 
         certificates(party.exchange(PKIBody.TYPE_INIT_REQ, content(requests)),
                      PKIBody.TYPE_INIT_REP, requests);

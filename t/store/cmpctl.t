@@ -131,6 +131,24 @@ is(value("SELECT round(extract(epoch FROM not_after - now()) / 3600)"
 run_ok('with a pattern', 'credential', 'list', '--reference', 'dev*', '--json');
 is(scalar @{JSON::PP::decode_json($out)}, 1, 'lists one');
 
+# a registration token
+
+run_not('a token with uses', 2, qr/one request/, 'credential', 'add', '--ca',
+        'devices', '--reference', 'T1', '--token', '--uses', 2);
+run_not('a token with a wrong pattern', 1, qr/not of the form/, 'credential',
+        'add', '--ca', 'devices', '--reference', 'T1', '--token', '--subject',
+        'x');
+run_ok('credential add --token', 'credential', 'add', '--ca', 'devices',
+       '--reference', 'T1', '--token', '--subject', 'CN=x');
+chomp(my $token = $out);
+like($token, qr/^[\w-]{32}$/, 'prints it');
+is(value("SELECT token_hash = sha256('$token') AND secret IS NULL"
+         . " FROM cmp.credential WHERE reference = 'T1'"), 't', 'its hash');
+run_ok('list', 'credential', 'list', '--reference', 'T1', '--json');
+is(JSON::PP::decode_json($out)->[0]{kind}, 'token', 'kind');
+unlike($out, qr/\Q$token\E/, 'no token');
+value("DELETE FROM cmp.credential WHERE reference = 'T1'");
+
 run_ok('as a table', 'credential', 'list');
 like($out, qr/^\s*ca\s*\|\s*reference\s*\|.*device1/s, 'with names');
 

@@ -130,6 +130,70 @@ test_credential(void **state)
 }
 
 
+/* registration tokens: by their hash, and never as a shared secret */
+
+static void
+test_token(void **state)
+{
+    char            sql[512];
+    int64_t         id;
+    store_t        *s = *state;
+    cmp_str_t       hashes[2];
+    unsigned char   hash[SHA256_DIGEST_LENGTH];
+
+    store_reset(s);
+
+    snprintf(sql, sizeof(sql), "SELECT cmp.credential_add('test', 'T1', NULL,"
+             " '{a}', 'CN=d*', '{dns:*.example}', 1, NULL, false, false,"
+             " false, sha256('a token'))");
+    store_sql(s->admin, sql);
+
+    (void) SHA256((const unsigned char *) "a token", 7, hash);
+    hashes[0] = store_str("01234567890123456789012345678901");
+    hashes[1].data = hash;
+    hashes[1].len = sizeof(hash);
+
+    s->load.token_hashes = hashes;
+    s->load.ntoken_hashes = 2;
+    s->load.reference = store_str("T1");
+    assert_int_equal(store_load(s), CMP_OK);
+    assert_null(s->records.credential);
+    assert_int_equal(s->records.ntokens, 1);
+    assert_memory_equal(s->records.tokens->token_hash.data, hash, 32);
+    assert_int_equal(s->records.tokens->uses_left, 1);
+    assert_int_equal(s->records.tokens->nprofiles, 1);
+    assert_string_equal((char *) s->records.tokens->subject.data, "CN=d*");
+    assert_int_equal(s->records.tokens->nsans, 1);
+    id = s->records.tokens->id;
+
+    /* of another CA */
+
+    s->load.ca_id++;
+    assert_int_equal(store_load(s), CMP_OK);
+    assert_int_equal(s->records.ntokens, 0);
+    s->load.ca_id--;
+
+    /* one use, and nothing of a commit that comes too late */
+
+    store_issue(s, "token 1", CMP_CERT_VALID);
+    s->writes.token_uses = &id;
+    s->writes.ntoken_uses = 1;
+    store_must_commit(s);
+
+    store_issue(s, "token 2", CMP_CERT_VALID);
+    s->writes.token_uses = &id;
+    s->writes.ntoken_uses = 1;
+    assert_int_equal(store_commit(s), CMP_COMMIT_RACE);
+    assert_int_equal(store_load(s), CMP_OK);
+    assert_int_equal(s->records.tokens->uses_left, 0);
+
+    s->writes.token_uses = NULL;
+    s->writes.ntoken_uses = 0;
+    s->load.token_hashes = NULL;
+    s->load.ntoken_hashes = 0;
+}
+
+
 static void
 test_seal(void **state)
 {
@@ -489,6 +553,7 @@ main(void)
 {
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(test_credential),
+        cmocka_unit_test(test_token),
         cmocka_unit_test(test_seal),
         cmocka_unit_test(test_signer),
         cmocka_unit_test(test_names),

@@ -560,12 +560,31 @@ crl url=file:///a;           => invalid URL "file:///a"
 crl url=http://a\"b/;        => a character that a URI may not have
 crl url=http:///a.crl;       => it has no host
 crl lifetime=7d; crl lifetime=7d;  => "crl" directive is duplicate
+crl delta=;                  => invalid parameter "delta="
+crl delta=0;                 => invalid parameter "delta=0"
+crl delta=4d;                => "crl delta" is 345600000, but @begin
+crl delta_url=http://a/b;    => "crl delta_url" needs "delta" @begin
+crl delta=1h delta_url=a;    => invalid URL "a"
+crl partitions=;             => invalid parameter "partitions="
+crl partitions=0;            => invalid parameter "partitions=0"
+crl partitions=1025;         => invalid parameter "partitions=1025"
+crl partitions=2;            => "crl partitions" needs a "partition_url" @begin
+crl partition_url=http://a/b;    => no "$partition" in "http://a/b"
+crl partition_url=$partition;    => invalid URL "$partition"
+crl delta=1h delta_url=http://a/$partition;   => there is no "partition_url" @begin
+crl delta=1h delta_url=http://a/b partition_url=http://a/$partition;  => no "$partition" in "delta_url" @begin
+crl publish_on_revoke=1;     => invalid parameter "publish_on_revoke=1"
 _EOC_
 
 accepted('ca', <<'_EOC_');
 crl lifetime=1m refresh=1s;
 crl lifetime=30d refresh=30d url=http://pki.example/devices.crl;
 crl url=https://pki.example/devices.crl;
+crl delta=1h publish_on_revoke;
+crl delta=1h delta_url=http://pki.example/delta.crl;
+crl partitions=1024 partition_url=http://pki.example/$partition.crl;
+crl partition_url=http://pki.example/$partition.crl;
+crl delta=1h delta_url=http://a/d$partition partitions=2 partition_url=http://a/$partition;
 _EOC_
 
 
@@ -602,7 +621,6 @@ accepted('main', "thread_pool cmp threads=1;\nthread_pool other threads=1;\n");
 for my $name (qw(cmp_pass cmp_crl)) {
     refused('location', <<"_EOC_");
 $name;                      => invalid number of arguments in "$name"
-$name a b c;                => invalid number of arguments in "$name"
 $name nosuch;               => unknown cmp_ca "nosuch"
 $name devices; $name devices;   => "$name" directive is duplicate
 $name devices; return 204; $name devices; => "$name" directive is duplicate
@@ -614,7 +632,6 @@ _EOC_
     refused('server', <<"_EOC_");
 $name devices;                    => "$name" directive is not allowed here
 location \@name { $name devices; } => "$name" cannot be used in a named
-location ~ ^/x { $name devices; } => "$name" cannot be used in a named
 _EOC_
 
     refused('http', "$name devices; => \"$name\" directive is not allowed");
@@ -631,13 +648,27 @@ _EOC_
 
 refused('location', <<'_EOC_');
 cmp_pass devices x;              => invalid number of arguments in "cmp_pass"
+cmp_pass a b c;                  => invalid number of arguments in "cmp_pass"
+cmp_crl a b c;                   => invalid parameter "b"
 cmp_pass devices; cmp_crl devices;   => has another handler
 cmp_crl devices; cmp_pass devices;   => has another handler
 cmp_crl devices pem;             => invalid parameter "pem"
 cmp_crl devices format=;         => invalid parameter "format="
 cmp_crl devices format=PEM;      => invalid parameter "format=PEM"
-cmp_crl devices format=pem x;    => invalid number of arguments in "cmp_crl"
+cmp_crl devices format=pem x;    => invalid parameter "x"
+cmp_crl devices format=pem format=der;  => duplicate parameter "format"
+cmp_crl devices delta;           => makes no delta CRLs
+cmp_crl devices delta=1;         => invalid parameter "delta=1"
+cmp_crl devices partition=1;     => has no partitions
+cmp_crl devices partition=;      => invalid parameter "partition="
+cmp_crl devices previous=1;      => has no such previous key
+cmp_crl devices previous=0;      => invalid parameter "previous=0"
+cmp_crl devices previous=x;      => invalid parameter "previous=x"
 _EOC_
+
+refused('server', 'location ~ ^/x { cmp_pass devices; } => "cmp_pass" cannot '
+                  . 'be used in a named');
+accepted('server', 'location ~ ^/x { cmp_crl devices; }');
 
 accepted('location', <<'_EOC_');
 cmp_crl devices;

@@ -158,6 +158,78 @@ cmp_ok(@here + @there, '<=', 7, 'nor more than there were reasons')
 
 
 
+=== large ones, in pieces
+--- http_config eval
+main::default_http_config(ca => 'crl lifetime=1h refresh=20m delta=5m;')
+--- config eval: $main::locations
+--- test
+my $port2 = $CMPTest::Port2;
+
+ok(node($port2), 'another node');
+sql('TRUNCATE cmp.crl');
+
+# a base for the delta CRL
+
+crl('/full.crl');
+
+sql("INSERT INTO cmp.revocation (ca_id, state, reason, by, change, revoked_at,
+        not_after, serial)
+     SELECT id, 3, 1, 0, pg_current_xact_id(), now(),
+        now() + interval '1 day', substr(sha256(int4send(n)), 1, 20)
+     FROM cmp.ca, generate_series(1, 45000) n");
+
+my $rows = sql('SELECT count(*) FROM cmp.revocation WHERE state <> 1');
+
+# each is made on one node and fetched from the other one
+
+for my $uri ('/delta.crl', '/full.crl') {
+    cmpctl('crl', 'publish') if $uri eq '/full.crl';
+
+    my ($number, $text, $r) = crl($uri, 'large.pem');
+    my $n = () = $text =~ /Serial Number: /g;
+
+    is($r->{status}, 200, $uri);
+    cmp_ok($n, '>=', 45000, 'all of them');
+    cmp_ok(length $r->{body}, '>', 2 * 1048576, 'more than two pieces');
+
+    my ($status, $out) = execute('openssl', 'crl', '-in', tmp('large.pem'),
+        '-noout', '-verify', '-CAfile', pki('ca.pem'));
+    like($out, qr/verify OK/, 'the signature verifies');
+
+    ok((crl($uri, 'other.pem', $port2))[2]{body} eq $r->{body},
+       'the same on the other node');
+    is(sql('SELECT count(*) FROM cmp.crl_piece'), 0, 'no piece is left');
+}
+
+# a worker goes away while one is made
+
+for my $n (1 .. 3) {
+    cmpctl('crl', 'publish');
+
+    my $sock = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
+                                     PeerPort => $port2);
+    print $sock "GET /full.crl HTTP/1.1\r\nHost: a\r\n\r\n";
+    Time::HiRes::sleep(0.1 * $n);
+
+    if ($n == 3) {
+        node_stop();
+
+    } else {
+        close $sock;
+    }
+}
+
+my ($number, undef, $r) = crl('/full.crl');
+
+is($r->{status}, 200, 'another one makes it');
+is($number, main::latest(), 'the latest');
+
+sql("DELETE FROM cmp.revocation WHERE octet_length(serial) = 20
+     AND serial IN (SELECT substr(sha256(int4send(n)), 1, 20)
+                    FROM generate_series(1, 45000) n)");
+
+
+
 === the database is away
 --- http_config eval
 main::default_http_config(ca => 'crl lifetime=1h refresh=20m delta=5m;')

@@ -49,6 +49,7 @@ struct ngx_http_cmp_crl_ctx_s {
     unsigned                    waiting:1;
     unsigned                    pem:1;
     unsigned                    unknown:1;  /* there is no such partition */
+    unsigned                    only_read:1;    /* none is made for this one */
 };
 
 
@@ -102,6 +103,7 @@ struct ngx_http_cmp_crl_s {
 
     unsigned                    busy:1;
     unsigned                    based:1;  /* the base was waited for */
+    unsigned                    only_read:1;    /* nobody wants a new one */
     unsigned                    unknown:1;
 };
 

@@ -14,6 +14,11 @@
 
 #define NGX_HTTP_CMP_CRL_WAIT  10
 
+/* a worker that only looks does so again in a few seconds */
+
+#define ngx_http_cmp_crl_log_level(crl)                                       \
+    ((ngx_uint_t) ((crl)->only_read ? NGX_LOG_INFO : NGX_LOG_ERR))
+
 #define ngx_http_cmp_crl_key(previous, partition, delta)                      \
     (((previous) << 16) | ((partition) << 1) | (delta))
 
@@ -56,6 +61,7 @@ ngx_http_cmp_crl_init(ngx_cycle_t *cycle, ngx_http_cmp_main_conf_t *mcf)
         ngx_rbtree_init(&cap[i]->crls, &cap[i]->crls_sentinel,
                         ngx_rbtree_insert_value);
         cap[i]->main = mcf;
+        cap[i]->partitions = cap[i]->ca.crl_partitions;
     }
 
     return ngx_http_cmp_crl_schedule_init(cycle, mcf);
@@ -292,6 +298,8 @@ ngx_http_cmp_crl_event_handler(ngx_event_t *ev)
 static void
 ngx_http_cmp_crl_begin(ngx_http_cmp_crl_t *crl)
 {
+    ngx_queue_t              *q;
+    ngx_http_cmp_crl_ctx_t   *ctx;
     ngx_http_cmp_pg_store_t  *store;
 
     store = crl->main->store;
@@ -313,13 +321,25 @@ ngx_http_cmp_crl_begin(ngx_http_cmp_crl_t *crl)
     crl->tries = 0;
     crl->based = 0;
     crl->unknown = 0;
+    crl->only_read = 1;
     crl->kind.ca_id = crl->ca->ca.id;
     crl->step = ngx_http_cmp_crl_current;
+
+    for (q = ngx_queue_head(&crl->serving);
+         q != ngx_queue_sentinel(&crl->serving);
+         q = ngx_queue_next(q))
+    {
+        ctx = ngx_queue_data(q, ngx_http_cmp_crl_ctx_t, queue);
+
+        if (ctx->only_read == 0) {
+            crl->only_read = 0;
+        }
+    }
 
     if (crl->ca->registered == 0 || crl->ca->no_key
         || crl->issuer->key == NULL)
     {
-        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+        ngx_log_error(ngx_http_cmp_crl_log_level(crl), ngx_cycle->log, 0,
                       "cmp_ca \"%V\" is not ready for a CRL: %s",
                       &crl->ca->name,
                       crl->ca->registered ? "its key could not be opened"
@@ -417,6 +437,9 @@ ngx_int_t
 ngx_http_cmp_crl_current(ngx_http_cmp_crl_t *crl)
 {
     if (++crl->tries > NGX_HTTP_CMP_TRIES) {
+        ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+                      "cmp_ca \"%V\": others were faster with the CRL each "
+                      "time", &crl->ca->name);
         return NGX_ERROR;
     }
 
@@ -452,11 +475,15 @@ ngx_http_cmp_crl_current_read(ngx_http_cmp_crl_t *crl)
             return NGX_OK;
         }
 
+        ngx_log_error(NGX_LOG_INFO, ngx_cycle->log, 0,
+                      "cmp_ca \"%V\": %sCRL %L read", &crl->ca->name,
+                      crl->kind.delta ? "delta " : "", crl->coming->number);
+
         ngx_http_cmp_crl_set(crl, crl->coming);
         crl->coming = NULL;
     }
 
-    if (crl->current.stale == 0) {
+    if (crl->current.stale == 0 || crl->only_read) {
         return NGX_DONE;
     }
 
@@ -526,7 +553,7 @@ ngx_http_cmp_crl_done(ngx_http_cmp_pg_op_t *op,
         return;
     }
 
-    ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
+    ngx_log_error(ngx_http_cmp_crl_log_level(crl), ngx_cycle->log, 0,
                   "cmp_ca \"%V\": the CRL could not be %s: %s%s%s",
                   &crl->ca->name, op->commit ? "stored" : "read",
                   (op->message[0] != '\0') ? op->message
@@ -587,6 +614,8 @@ ngx_http_cmp_crl_current_result(ngx_http_cmp_pg_op_t *op, PGresult *res)
     if (cmp_pg_crl_current_result(res, NULL, current) != CMP_OK) {
         return NGX_ERROR;
     }
+
+    crl->ca->partitions = current->partitions;
 
     if (current->der.len == 0) {
         return NGX_OK;

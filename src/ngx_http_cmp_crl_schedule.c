@@ -3,7 +3,8 @@
  * Copyright (C) ngx_http_cmp_module contributors
  *
  * One worker of each nginx looks after every CRL, so that there is another
- * one before the last one ends, even when nobody asks.
+ * one before the last one ends, even when nobody asks.  And each worker keeps
+ * the CRLs that have a location, so that it has them when the database is away.
  */
 
 
@@ -13,6 +14,8 @@
 #define NGX_HTTP_CMP_CRL_INTERVAL     5000
 #define NGX_HTTP_CMP_CRL_ON_REVOKE    1000
 #define NGX_HTTP_CMP_CRL_MORE         100
+#define NGX_HTTP_CMP_CRL_FIRST        100
+#define NGX_HTTP_CMP_CRL_PARTITIONS   16     /* looked after at a time */
 
 
 typedef struct {
@@ -30,6 +33,25 @@ typedef struct {
 } ngx_http_cmp_crl_schedule_t;
 
 
+/* the copies of a worker */
+
+typedef struct {
+    ngx_http_cmp_main_conf_t   *main;
+    ngx_event_t                 event;
+    ngx_uint_t                  next;            /* of the locations */
+    ngx_uint_t                 *partitions;      /* next one of each */
+    ngx_uint_t                  count;           /* of these, this time */
+    ngx_http_cmp_crl_ctx_t      ctx;
+} ngx_http_cmp_crl_keeper_t;
+
+
+static ngx_int_t ngx_http_cmp_crl_keeper_init(ngx_cycle_t *cycle,
+    ngx_http_cmp_main_conf_t *mcf);
+static void ngx_http_cmp_crl_keeper_handler(ngx_event_t *ev);
+static void ngx_http_cmp_crl_keeper_next(ngx_http_cmp_crl_keeper_t *keeper);
+static ngx_http_cmp_crl_t *ngx_http_cmp_crl_keeper_get(
+    ngx_http_cmp_crl_keeper_t *keeper);
+static void ngx_http_cmp_crl_keeper_ready(ngx_http_cmp_crl_ctx_t *ctx);
 static void ngx_http_cmp_crl_schedule_add(ngx_msec_t delay);
 static void ngx_http_cmp_crl_schedule_handler(ngx_event_t *ev);
 static void ngx_http_cmp_crl_schedule_ca(ngx_http_cmp_crl_schedule_t *sched);
@@ -45,6 +67,7 @@ static void ngx_http_cmp_crl_schedule_done(ngx_http_cmp_pg_op_t *op,
 
 
 static ngx_http_cmp_crl_schedule_t  *ngx_http_cmp_crl_scheduled;
+static ngx_http_cmp_crl_keeper_t    *ngx_http_cmp_crl_keeper;
 
 
 ngx_int_t
@@ -55,6 +78,10 @@ ngx_http_cmp_crl_schedule_init(ngx_cycle_t *cycle,
     ngx_uint_t                    i;
     ngx_http_cmp_ca_t           **cap;
     ngx_http_cmp_crl_schedule_t  *sched;
+
+    if (ngx_http_cmp_crl_keeper_init(cycle, mcf) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
     if (ngx_process != NGX_PROCESS_SINGLE && ngx_worker != 0) {
         return NGX_OK;
@@ -95,7 +122,23 @@ ngx_http_cmp_crl_schedule_init(ngx_cycle_t *cycle,
 void
 ngx_http_cmp_crl_schedule_exit(void)
 {
+    ngx_http_cmp_crl_keeper_t    *keeper;
     ngx_http_cmp_crl_schedule_t  *sched;
+
+    keeper = ngx_http_cmp_crl_keeper;
+
+    if (keeper != NULL) {
+
+        if (keeper->event.timer_set) {
+            ngx_del_timer(&keeper->event);
+        }
+
+        if (keeper->ctx.waiting) {
+            ngx_http_cmp_crl_leave(&keeper->ctx);
+        }
+
+        ngx_http_cmp_crl_keeper = NULL;
+    }
 
     sched = ngx_http_cmp_crl_scheduled;
 
@@ -355,4 +398,134 @@ ngx_http_cmp_crl_schedule_ready(ngx_http_cmp_crl_ctx_t *ctx)
     }
 
     ngx_http_cmp_crl_schedule_next(sched);
+}
+
+
+static ngx_int_t
+ngx_http_cmp_crl_keeper_init(ngx_cycle_t *cycle, ngx_http_cmp_main_conf_t *mcf)
+{
+    ngx_http_cmp_crl_keeper_t  *keeper;
+
+    if (mcf->crls.nelts == 0) {
+        return NGX_OK;
+    }
+
+    keeper = ngx_pcalloc(cycle->pool, sizeof(ngx_http_cmp_crl_keeper_t));
+    if (keeper == NULL) {
+        return NGX_ERROR;
+    }
+
+    keeper->partitions = ngx_pcalloc(cycle->pool, mcf->crls.nelts
+                                                  * sizeof(ngx_uint_t));
+    if (keeper->partitions == NULL) {
+        return NGX_ERROR;
+    }
+
+    keeper->main = mcf;
+
+    keeper->event.handler = ngx_http_cmp_crl_keeper_handler;
+    keeper->event.data = keeper;
+    keeper->event.log = cycle->log;
+    keeper->event.cancelable = 1;
+
+    ngx_http_cmp_crl_keeper = keeper;
+
+    ngx_add_timer(&keeper->event, NGX_HTTP_CMP_CRL_FIRST);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_cmp_crl_keeper_handler(ngx_event_t *ev)
+{
+    ngx_http_cmp_crl_keeper_t *keeper = ev->data;
+
+    keeper->next = 0;
+    keeper->count = 0;
+
+    ngx_http_cmp_crl_keeper_next(keeper);
+}
+
+
+static void
+ngx_http_cmp_crl_keeper_next(ngx_http_cmp_crl_keeper_t *keeper)
+{
+    ngx_http_cmp_crl_t  *crl;
+
+    if (ngx_exiting || ngx_terminate) {
+        return;
+    }
+
+    while (keeper->next < keeper->main->crls.nelts) {
+
+        crl = ngx_http_cmp_crl_keeper_get(keeper);
+
+        if (crl == NULL) {
+            keeper->next++;
+            keeper->count = 0;
+            continue;
+        }
+
+        ngx_memzero(&keeper->ctx, sizeof(ngx_http_cmp_crl_ctx_t));
+
+        keeper->ctx.ready = ngx_http_cmp_crl_keeper_ready;
+        keeper->ctx.data = keeper;
+        keeper->ctx.only_read = 1;
+
+        ngx_http_cmp_crl_join(crl, &keeper->ctx);
+        return;
+    }
+
+    ngx_add_timer(&keeper->event,
+                  NGX_HTTP_CMP_CRL_INTERVAL
+                  + (ngx_msec_t) ngx_random()
+                    % (NGX_HTTP_CMP_CRL_INTERVAL / 4));
+}
+
+
+/*
+ * The next CRL of the location.  Partitions may be many: some of them each
+ * time, one after the other.  NULL: that was all.
+ */
+
+static ngx_http_cmp_crl_t *
+ngx_http_cmp_crl_keeper_get(ngx_http_cmp_crl_keeper_t *keeper)
+{
+    ngx_uint_t                n, partition;
+    ngx_http_cmp_crl_conf_t  *ccf;
+
+    ccf = ((ngx_http_cmp_crl_conf_t **) keeper->main->crls.elts)[keeper->next];
+
+    n = 1;
+    partition = 0;
+
+    if (ccf->partition != NULL) {
+        n = ngx_min(ccf->ca->partitions, NGX_HTTP_CMP_CRL_PARTITIONS);
+    }
+
+    if (ccf->ca->registered == 0 || keeper->count == n) {
+        return NULL;
+    }
+
+    keeper->count++;
+
+    if (ccf->partition != NULL) {
+        partition = 1 + keeper->partitions[keeper->next]++
+                        % ccf->ca->partitions;
+    }
+
+    return ngx_http_cmp_crl_get(ccf->ca, ccf->previous, partition, ccf->delta);
+}
+
+
+static void
+ngx_http_cmp_crl_keeper_ready(ngx_http_cmp_crl_ctx_t *ctx)
+{
+    if (ctx->der != NULL) {
+        ngx_http_cmp_crl_release(ctx->der);
+        ctx->der = NULL;
+    }
+
+    ngx_http_cmp_crl_keeper_next(ctx->data);
 }

@@ -130,6 +130,7 @@ struct ngx_http_cmp_ca_s {
     ngx_int_t                   budget;      /* signatures left this second */
     ngx_rbtree_t                crls;        /* ngx_http_cmp_crl_t */
     ngx_rbtree_node_t           crls_sentinel;
+    ngx_uint_t                  partitions;  /* as the store knows them */
     ngx_http_cmp_main_conf_t   *main;        /* NULL: not in a worker */
     unsigned                    registered:1;
     unsigned                    no_key:1;    /* a token did not open */

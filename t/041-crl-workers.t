@@ -8,21 +8,13 @@ use CMPRaw;
 
 master_on();
 workers(2);
+own_cluster();
 
 credential(reference => 'device1', secret => 'insecure');
 
 our $uri = '/crl/devices.crl';
 
-run_tests();
-
-__DATA__
-
-=== two workers serve the same
---- http_config eval
-main::default_http_config(http => 'log_format pid "$pid $status"; '
-                                  . 'access_log logs/pid.log pid;')
---- test
-my $log = "$ENV{TEST_NGINX_SERVROOT}/logs/pid.log";
+our $log = "$ENV{TEST_NGINX_SERVROOT}/logs/pid.log";
 
 sub everywhere {
     my %seen;
@@ -55,7 +47,16 @@ sub everywhere {
     return "asked: " . CMPTest::slurp($log);
 }
 
-is(everywhere(), 1, 'the same everywhere');
+run_tests();
+
+__DATA__
+
+=== two workers serve the same
+--- http_config eval
+main::default_http_config(http => 'log_format pid "$pid $status"; '
+                                  . 'access_log logs/pid.log pid;')
+--- test
+is(main::everywhere(), 1, 'the same everywhere');
 
 my ($status, $out) = client('ir', '-ref', 'device1', '-secret',
     'pass:insecure', '-subject', '/CN=two', '-newkey', newkey(), '-certout',
@@ -67,11 +68,11 @@ my $serial = sql("SELECT encode(serial, 'hex') FROM cmp.certificate");
 ($status, $out) = cmpctl('certificate', 'revoke', $serial);
 is($status, 0, 'is revoked') or diag($out);
 
-unlink $log;
+unlink $main::log;
 kill 'USR1', nginx_pid();
-ok(wait_for(sub { -e $log }, 5), 'a new log');
+ok(wait_for(sub { -e $main::log }, 5), 'a new log');
 
-is(everywhere(), 1, 'the same everywhere, after a revocation');
+is(main::everywhere(), 1, 'the same everywhere, after a revocation');
 
 my $r = http('GET', $uri);
 
@@ -97,3 +98,26 @@ for my $n (1 .. 3) {
 
     is(join(' ', keys %statuses), '200', 'all were answered');
 }
+
+
+
+=== the database is away, and only one worker was ever asked
+--- http_config eval
+main::default_http_config(http => 'log_format pid "$pid $status"; '
+                                  . 'access_log logs/pid.log pid;')
+--- test
+is(http('GET', $uri)->{status}, 200, 'one of them');
+
+my $number = sql('SELECT max(number) FROM cmp.crl');
+
+ok(wait_for(sub {
+    my %pids = map { $_ => 1 } error_log() =~ /(\d+)#.* CRL $number read/g;
+
+    return keys %pids >= 2;
+}, 20), 'both have it');
+
+CMPTest::cluster('stop', 'fast');
+
+is(main::everywhere(), 1, 'the same everywhere');
+
+CMPTest::cluster('start');

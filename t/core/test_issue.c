@@ -339,6 +339,109 @@ test_issue_strings(void **state)
 
 /* each kind of CA key; the same input gives the same bytes where it can */
 
+/* the only URL of the only distribution point; "": there is no such thing */
+
+static void
+issue_crl_url(X509 *cert, int nid, char *url, size_t size)
+{
+    GENERAL_NAME     *name;
+    CRL_DIST_POINTS  *points;
+
+    url[0] = '\0';
+
+    points = X509_get_ext_d2i(cert, nid, NULL, NULL);
+
+    if (points == NULL) {
+        assert_int_equal(X509_get_ext_by_NID(cert, nid, -1), -1);
+        return;
+    }
+
+    assert_int_equal(sk_DIST_POINT_num(points), 1);
+    name = sk_GENERAL_NAME_value(sk_DIST_POINT_value(points, 0)
+                                 ->distpoint->name.fullname, 0);
+    assert_int_equal(name->type, GEN_URI);
+    snprintf(url, size, "%s",
+             (const char *) name->d.uniformResourceIdentifier->data);
+
+    CRL_DIST_POINTS_free(points);
+}
+
+
+/* the URLs of the CA's CRLs, which the serial number has a part in */
+
+static void
+test_issue_crl_urls(void **state)
+{
+    int            i, partition, seen;
+    char           url[64], expected[64];
+    X509          *cert;
+    cmp_str_t      whole;
+    issue_test_t   t;
+
+    (void) state;
+
+    issue_create(&t, PKI_ED25519, 0);
+    issue_ask(&t, PKI_P256, "/CN=dev-1", "subjectAltName=DNS:a.example");
+
+    t.ca.crl_delta_url = test_str("http://a.example/d/$partition");
+    t.ca.crl_partition_url = test_str("http://a.example/$partition.crl");
+    t.ca.crl_partitions = 2;
+
+    /* a profile that has nothing to do with them */
+
+    test_ok(issue_prepare(&t));
+    cert = issue_sign(&t);
+    assert_int_equal(t.issue.partition, 0);
+    issue_crl_url(cert, NID_crl_distribution_points, url, sizeof(url));
+    assert_string_equal(url, "");
+    issue_crl_url(cert, NID_freshest_crl, url, sizeof(url));
+    assert_string_equal(url, "");
+    X509_free(cert);
+
+    t.profile.ca_crl_urls = 1;
+    seen = 0;
+
+    for (i = 0; i < 50 && seen != 3; i++) {
+        cert = issue_sign(&t);
+
+        partition = t.issue.partition;
+        assert_int_equal(partition, 1 + (t.issue.serial.data[19] & 1));
+        seen |= partition;
+
+        issue_crl_url(cert, NID_crl_distribution_points, url, sizeof(url));
+        snprintf(expected, sizeof(expected), "http://a.example/%d.crl",
+                 partition);
+        assert_string_equal(url, expected);
+
+        issue_crl_url(cert, NID_freshest_crl, url, sizeof(url));
+        snprintf(expected, sizeof(expected), "http://a.example/d/%d",
+                 partition);
+        assert_string_equal(url, expected);
+
+        X509_free(cert);
+    }
+
+    assert_int_equal(seen, 3);
+
+    /* without partitions the URL of the whole CRL */
+
+    t.ca.crl_partitions = 0;
+    whole = test_str("http://a.example/all.crl");
+    t.profile.crl_urls = &whole;
+    t.profile.ncrl_urls = 1;
+
+    cert = issue_sign(&t);
+    assert_int_equal(t.issue.partition, 0);
+    issue_crl_url(cert, NID_crl_distribution_points, url, sizeof(url));
+    assert_string_equal(url, "http://a.example/all.crl");
+    issue_crl_url(cert, NID_freshest_crl, url, sizeof(url));
+    assert_string_equal(url, "http://a.example/d/0");
+    X509_free(cert);
+
+    issue_destroy(&t);
+}
+
+
 static void
 test_issue_sign(void **state)
 {
@@ -441,6 +544,7 @@ main(void)
         cmocka_unit_test(test_issue_ca_ends),
         cmocka_unit_test(test_issue_no_subject),
         cmocka_unit_test(test_issue_strings),
+        cmocka_unit_test(test_issue_crl_urls),
         cmocka_unit_test(test_issue_sign),
         cmocka_unit_test(test_issue_no_random)
     };

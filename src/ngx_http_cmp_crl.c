@@ -9,6 +9,10 @@
 #include <ngx_http_cmp_crl.h>
 
 
+/* seconds; the clock of the database may be another one */
+#define NGX_HTTP_CMP_CRL_NEW  2
+
+
 static ngx_int_t ngx_http_cmp_crl_find_requested(ngx_http_request_t *r,
     ngx_http_cmp_crl_conf_t *ccf, ngx_http_cmp_crl_t **crl);
 static ngx_int_t ngx_http_cmp_crl_wait(ngx_http_cmp_crl_t *crl,
@@ -319,7 +323,11 @@ ngx_http_cmp_crl_send(ngx_http_cmp_crl_ctx_t *ctx)
 }
 
 
-/* caches keep it until there is another one for certain */
+/*
+ * Caches keep it until there is another one for certain.  Last-Modified has
+ * whole seconds, in which several may be made: as long as that can happen it
+ * is a second earlier, and nobody is told that nothing was modified.
+ */
 
 static ngx_int_t
 ngx_http_cmp_crl_headers(ngx_http_cmp_crl_ctx_t *ctx)
@@ -335,6 +343,11 @@ ngx_http_cmp_crl_headers(ngx_http_cmp_crl_ctx_t *ctx)
 
     r->headers_out.last_modified_time = (time_t) (ctx->der->this_update
                                                   / 1000);
+
+    if (tp->sec - r->headers_out.last_modified_time < NGX_HTTP_CMP_CRL_NEW) {
+        r->headers_out.last_modified_time--;
+        r->headers_in.if_modified_since = NULL;
+    }
 
     until = ctx->der->next_update;
 

@@ -154,6 +154,11 @@ clang_all() {
     done
 }
 
+coverage() {
+    # shellcheck disable=SC2046
+    build/coverage-check $(existing docs/coverage.md 'docs/coverage/*.md')
+}
+
 check "style" style
 check "sources listed in config" sources
 check "direction of includes" includes
@@ -161,6 +166,7 @@ check "words" words
 check "blocking calls of libpq" blocking
 check "exported symbols" exports
 check "scripts" scripts
+check "tests that docs name" coverage
 check "clang" clang_all
 check "cppcheck" cppcheck_all
 

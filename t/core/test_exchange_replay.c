@@ -159,6 +159,209 @@ test_signature(void **state)
 }
 
 
+/* ir with PBMAC1, pvno 3 */
+
+static void
+test_pbmac1(void **state)
+{
+    EVP_PKEY   *key;
+    fixture_t  *f;
+
+    f = *state;
+    f->c.protection = CLIENT_PBMAC1;
+    f->c.pvno = 3;
+    key = pki_key(PKI_ED25519, "replay");
+
+    fixture_send(f, fixture_request(f, CMP_BODY_IR, NULL, key));
+    fixture_granted(f, CMP_BODY_IP);
+    test_step(f, "pbmac1", 1);
+
+    fixture_send(f, fixture_conf(f));
+    fixture_granted(f, CMP_BODY_PKICONF);
+    test_step(f, "pbmac1", 2);
+
+    EVP_PKEY_free(key);
+}
+
+
+static void
+test_p10cr(void **state)
+{
+    EVP_PKEY           *key;
+    fixture_t          *f;
+    cmp_pki_message_t  *msg;
+
+    f = *state;
+    key = pki_key(PKI_ED25519, "replay");
+
+    client_begin(&f->c);
+    msg = client_message(&f->c, CMP_BODY_P10CR);
+    client_set_p10(msg, FIXTURE_SUBJECT, key, "DNS:a.example");
+    fixture_send(f, msg);
+    fixture_granted(f, CMP_BODY_CP);
+    test_step(f, "p10cr", 1);
+
+    fixture_send(f, fixture_conf(f));
+    fixture_granted(f, CMP_BODY_PKICONF);
+    test_step(f, "p10cr", 2);
+
+    EVP_PKEY_free(key);
+}
+
+
+/* two requests, the second is refused; the first is rejected by the client */
+
+static void
+test_several(void **state)
+{
+    X509                *cert;
+    EVP_PKEY            *key;
+    fixture_t           *f;
+    client_request_t     request;
+    cmp_pki_message_t   *msg;
+
+    f = *state;
+    key = pki_key(PKI_ED25519, "replay");
+
+    memset(&request, 0, sizeof(client_request_t));
+    request.id = 1;
+    request.subject = "/L=nowhere";
+    request.key = key;
+
+    msg = fixture_request(f, CMP_BODY_IR, NULL, key);
+    (void) client_add_request(&f->c, msg, &request);
+    fixture_send(f, msg);
+    assert_int_equal(f->a->nstatus, 2);
+    test_step(f, "several", 1);
+
+    cert = fixture_keep(f);
+    msg = client_message(&f->c, CMP_BODY_CERTCONF);
+    (void) client_add_status(msg, cert, 0, CMP_STATUS_REJECTION);
+    fixture_send(f, msg);
+    fixture_granted(f, CMP_BODY_PKICONF);
+    assert_int_equal(fixture_state(f, cert), CMP_CERT_REVOKED);
+    test_step(f, "several", 2);
+
+    EVP_PKEY_free(key);
+    X509_free(cert);
+}
+
+
+/* an operator approves, the client polls before and after that */
+
+static void
+test_poll(void **state)
+{
+    EVP_PKEY   *key;
+    fixture_t  *f;
+
+    f = *state;
+    f->h->device.approval = 1;
+    key = pki_key(PKI_ED25519, "replay");
+
+    fixture_send(f, fixture_request(f, CMP_BODY_IR, NULL, key));
+    fixture_waits(f, CMP_BODY_IP);
+    test_step(f, "poll", 1);
+
+    fixture_poll(f, 0);
+    fixture_later(f, 0);
+    test_step(f, "poll", 2);
+
+    assert_int_equal(memstore_decide(f->h->store,
+                                     memstore_request(f->h->store, 0), 1,
+                                     NULL),
+                     CMP_OK);
+    fixture_poll(f, 0);
+    fixture_granted(f, CMP_BODY_IP);
+    test_step(f, "poll", 3);
+
+    EVP_PKEY_free(key);
+}
+
+
+/* a registration authority sends the messages of two clients in one */
+
+static void
+test_nested(void **state)
+{
+    int                 i;
+    char                subject[32];
+    X509               *listed;
+    size_t              len;
+    client_t            ra, client;
+    EVP_PKEY           *key;
+    fixture_t          *f;
+    unsigned char      *der;
+    harness_pair_t      pair;
+    client_request_t    request;
+    cmp_pki_message_t  *msg, *inner;
+
+    /* an RA whose signatures are always the same */
+
+    f = *state;
+    pair = harness_enrol(f->h, "/CN=RA", PKI_ED25519, "RA", CMP_CERT_VALID);
+    listed = f->h->ca.ras[0].cert;
+    f->h->ca.ras[0].cert = pair.cert;
+    client_init(&ra, 4711, f->h->now);
+    harness_client_sign(f->h, &ra, &pair);
+    msg = client_message(&ra, CMP_BODY_NESTED);
+
+    memset(&request, 0, sizeof(client_request_t));
+
+    for (i = 0; i < 2; i++) {
+        snprintf(subject, sizeof(subject), "/CN=batch-%d", i);
+        key = pki_key(PKI_ED25519, subject);
+        request.subject = subject;
+        request.key = key;
+
+        client = f->c;
+        client.random.seed = 100 + i;
+        client_begin(&client);
+        inner = client_message(&client, CMP_BODY_IR);
+        (void) client_add_request(&client, inner, &request);
+        client_protect(&client, inner);
+        client_nest(msg, inner);
+        EVP_PKEY_free(key);
+    }
+
+    client_protect(&ra, msg);
+    der = client_encode(msg, &len);
+    (void) harness_exchange(f->h, der, len);
+    assert_int_equal(f->h->result, CMP_EXCHANGE_COMMIT);
+    assert_int_equal(f->h->store->certs.n, 3);
+
+    test_compare("nested", 1, "req", der, len);
+    test_compare("nested", 1, "rep", f->h->reply, f->h->reply_len);
+
+    f->h->ca.ras[0].cert = listed;
+    sk_X509_pop_free(ra.chain, X509_free);
+    harness_pair_free(&pair);
+    free(der);
+}
+
+
+/* refusals: a wrong secret, a message nobody can read */
+
+static void
+test_refused(void **state)
+{
+    EVP_PKEY   *key;
+    fixture_t  *f;
+
+    f = *state;
+    key = pki_key(PKI_ED25519, "replay");
+
+    f->c.secret = "wrong";
+    fixture_send(f, fixture_request(f, CMP_BODY_IR, NULL, key));
+    fixture_refused(f, CMP_BODY_ERROR, CMP_FAIL_BAD_MESSAGE_CHECK,
+                    FIXTURE_QUIET);
+    test_compare("refused", 1, "req", f->request, f->request_len);
+    test_compare("refused", 1, "rep", f->h->reply, f->h->reply_len);
+
+    EVP_PKEY_free(key);
+}
+
+
 /* the same twice gives the same, also within one process */
 
 static void
@@ -206,6 +409,12 @@ main(void)
     const struct CMUnitTest  tests[] = {
         fixture_test(test_mac),
         fixture_test(test_signature),
+        fixture_test(test_pbmac1),
+        fixture_test(test_p10cr),
+        fixture_test(test_several),
+        fixture_test(test_poll),
+        fixture_test(test_nested),
+        fixture_test(test_refused),
         cmocka_unit_test(test_again),
     };
 

@@ -497,6 +497,91 @@ test_replaced(void **state)
 }
 
 
+/* one RevDetails in an rr */
+
+static void
+test_one_revocation(void **state)
+{
+    fixture_t          *f;
+    harness_pair_t      pair;
+    cmp_pki_message_t  *msg;
+
+    f = *state;
+    pair = harness_enrol(f->h, FIXTURE_SUBJECT, PKI_P256, "own",
+                         CMP_CERT_VALID);
+    fixture_sign(f, &pair);
+
+    msg = fixture_rr(f, pair.cert, CRL_REASON_SUPERSEDED);
+    (void) client_add_revocation(msg, pair.cert, CRL_REASON_SUPERSEDED);
+    fixture_send(f, msg);
+    fixture_refused(f, CMP_BODY_ERROR, CMP_FAIL_BAD_REQUEST, FIXTURE_QUIET);
+    assert_int_equal(fixture_state(f, pair.cert), CMP_CERT_VALID);
+
+    harness_pair_free(&pair);
+}
+
+
+/* the issuer in a template is this CA, not that of the protecting certificate */
+
+static void
+test_template_issuer(void **state)
+{
+    fixture_t            *f;
+    client_request_t      request;
+    cmp_pki_message_t    *msg;
+    cmp_cert_req_msg_t   *req;
+    cmp_cert_template_t  *tmpl;
+
+    f = *state;
+    fixture_sign(f, &f->h->device_cert);
+
+    memset(&request, 0, sizeof(client_request_t));
+    request.subject = FIXTURE_SUBJECT;
+    request.key = f->key;
+
+    msg = fixture_ir(f);
+    req = sk_cmp_cert_req_msg_t_value(msg->body->value.ir, 0);
+    tmpl = req->cert_req->cert_template;
+    tmpl->issuer = X509_NAME_dup(
+                              X509_get_issuer_name(f->h->device_cert.cert));
+    client_pop(&f->c, req, &request);
+    fixture_send(f, msg);
+    fixture_refused(f, CMP_BODY_IP, CMP_FAIL_BAD_CERT_TEMPLATE,
+                    FIXTURE_AUDITED);
+
+    f->h->ca.conformance = CMP_RFC9810;
+    client_begin(&f->c);
+    fixture_send(f, fixture_ir(f));
+    fixture_granted(f, CMP_BODY_IP);
+}
+
+
+/* a p10cr is confirmed with the certReqId -1 */
+
+static void
+test_p10_cert_req_id(void **state)
+{
+    fixture_t          *f;
+    cmp_pki_message_t  *msg;
+
+    f = *state;
+
+    client_begin(&f->c);
+    msg = client_message(&f->c, CMP_BODY_P10CR);
+    client_set_p10(msg, FIXTURE_SUBJECT, f->key, NULL);
+    fixture_send(f, msg);
+    fixture_granted(f, CMP_BODY_CP);
+
+    msg = fixture_conf(f);
+    assert_int_equal(ASN1_INTEGER_set(sk_cmp_cert_status_t_value(
+                                          msg->body->value.cert_conf, 0)
+                                          ->cert_req_id, 0),
+                     1);
+    fixture_send(f, msg);
+    fixture_refused(f, CMP_BODY_ERROR, CMP_FAIL_BAD_REQUEST, FIXTURE_AUDITED);
+}
+
+
 int
 main(void)
 {
@@ -519,6 +604,9 @@ main(void)
         fixture_test_strict(test_cert_conf),
         fixture_test_strict(test_update),
         fixture_test_strict(test_replaced),
+        fixture_test_strict(test_one_revocation),
+        fixture_test_strict(test_template_issuer),
+        fixture_test_strict(test_p10_cert_req_id),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

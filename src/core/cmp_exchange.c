@@ -250,11 +250,12 @@ cmp_exchange_check_message(cmp_exchange_t *ex, cmp_refusal_t *refusal)
 
     rc = cmp_exchange_fill_load(ex, refusal);
 
-    if (rc == CMP_OK && ex->msg.type == CMP_BODY_NESTED) {
-        return cmp_exchange_parse_nested(ex, refusal);
+    if (rc == CMP_OK) {
+        rc = cmp_exchange_parse_original(ex, refusal);
     }
 
-    return rc == CMP_OK ? cmp_exchange_parse_original(ex, refusal) : rc;
+    return (rc == CMP_OK && ex->msg.type == CMP_BODY_NESTED)
+           ? cmp_exchange_parse_nested(ex, refusal) : rc;
 }
 
 

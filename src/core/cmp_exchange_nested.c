@@ -66,6 +66,13 @@ cmp_exchange_parse_original(cmp_exchange_t *ex, cmp_refusal_t *refusal)
         return CMP_OK;
     }
 
+    /* what is nested is there as it was sent */
+
+    if (ex->msg.type == CMP_BODY_NESTED) {
+        return cmp_refuse(refusal, CMP_REFUSE_GENERAL_INFO,
+                          "origPKIMessage in a nested message");
+    }
+
     messages = NULL;
     value = info->info_value;
 
@@ -84,6 +91,11 @@ cmp_exchange_parse_original(cmp_exchange_t *ex, cmp_refusal_t *refusal)
         != CMP_OK)
     {
         return CMP_ERROR;
+    }
+
+    if (sk_ASN1_STRING_num(messages) != 1) {
+        return cmp_refuse(refusal, CMP_REFUSE_UNDECODABLE,
+                          "origPKIMessage has to be one message");
     }
 
     return cmp_nested_parse(ex, messages, refusal);

@@ -647,6 +647,61 @@ test_original_junk(void **state)
 }
 
 
+/* one message, and none in a nested message, where it would say nothing */
+
+static void
+test_original_count(void **state)
+{
+    client_t                              ra;
+    fixture_t                            *f;
+    ASN1_STRING                          *string;
+    unsigned char                        *der;
+    cmp_pki_message_t                    *msg, *inner;
+    STACK_OF(cmp_info_type_and_value_t)  *infos;
+
+    f = *state;
+    fixture_sign(f, &f->h->ra_cert);
+
+    msg = test_original_ir(f, NULL);
+    infos = msg->header->general_info;
+    string = sk_cmp_info_type_and_value_t_value(infos,
+                 sk_cmp_info_type_and_value_t_num(infos) - 1)
+                 ->info_value->value.sequence;
+
+    /* SEQUENCE OF with the same message twice */
+
+    assert_int_equal(string->data[1], 0x82);
+    der = malloc(2 * string->length);
+    assert_non_null(der);
+    memcpy(der, string->data, string->length);
+    memcpy(der + string->length, string->data + 4, string->length - 4);
+    der[2] = (unsigned char) ((2 * (string->length - 4)) >> 8);
+    der[3] = (unsigned char) (2 * (string->length - 4));
+    assert_int_equal(ASN1_STRING_set(string, der, 2 * string->length - 4), 1);
+    free(der);
+
+    fixture_send(f, msg);
+    fixture_refused(f, CMP_BODY_ERROR, CMP_FAIL_BAD_DATA_FORMAT,
+                    FIXTURE_QUIET);
+
+    client_init(&ra, 4711, f->h->now);
+    harness_client_sign(f->h, &ra, &f->h->ra_cert);
+    harness_client_mac(f->h, &f->c);
+
+    inner = fixture_ir(f);
+    client_protect(&f->c, inner);
+    msg = test_wrap(&ra, inner);
+    client_general_info(msg, &cmp_oid_it_orig_pki_message, client_null());
+    client_protect(&ra, msg);
+    harness_client_sign(f->h, &f->c, &f->h->ra_cert);
+
+    test_send(f, msg);
+    assert_int_equal(f->a->type, CMP_BODY_ERROR);
+    assert_int_equal(f->a->fail_info, CMP_FAIL_BAD_REQUEST);
+    assert_int_equal(f->h->store->certs.n, 0);
+}
+
+
 int
 main(void)
 {
@@ -667,6 +722,7 @@ main(void)
         fixture_test(test_original),
         fixture_test(test_original_wrong),
         fixture_test(test_original_not_an_ra),
+        fixture_test(test_original_count),
         fixture_test(test_original_junk)
     };
 

@@ -521,7 +521,7 @@ test_one_revocation(void **state)
 }
 
 
-/* the issuer in a template is this CA, not that of the protecting certificate */
+/* the issuer in a template is this CA, not that of the signing certificate */
 
 static void
 test_template_issuer(void **state)

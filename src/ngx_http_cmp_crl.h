@@ -28,6 +28,8 @@ typedef struct {
     cmp_str_t                   der;
     ngx_str_t                   pem;      /* empty until somebody wants it */
     cmp_crl_t                  *made;     /* has the DER; or NULL */
+    unsigned                    saved:1;  /* in its file */
+    unsigned                    unsaved:1;    /* it could not be written */
 } ngx_http_cmp_crl_der_t;
 
 
@@ -96,6 +98,7 @@ struct ngx_http_cmp_crl_s {
     size_t                      sent;
     ngx_msec_t                  started;
     int                         rc;       /* of what a thread did */
+    ngx_err_t                   file_errno;
 
 #if (NGX_THREADS)
     ngx_thread_task_t           task;
@@ -104,6 +107,7 @@ struct ngx_http_cmp_crl_s {
     unsigned                    busy:1;
     unsigned                    based:1;  /* the base was waited for */
     unsigned                    only_read:1;    /* nobody wants a new one */
+    unsigned                    saving:1; /* what the thread does */
     unsigned                    unknown:1;
 };
 
@@ -151,8 +155,20 @@ u_char *ngx_http_cmp_crl_name(ngx_http_cmp_crl_t *crl, u_char *buf,
 /* the step that begins a new CRL */
 ngx_int_t ngx_http_cmp_crl_make(ngx_http_cmp_crl_t *crl);
 
+/* the last step: what is new goes into a file */
+ngx_int_t ngx_http_cmp_crl_save(ngx_http_cmp_crl_t *crl);
+
 /* what a round has left over */
 void ngx_http_cmp_crl_make_cleanup(ngx_http_cmp_crl_t *crl);
+
+
+/* --- ngx_http_cmp_crl_file.c --- */
+
+/* crl->der into its file; may be called in a thread; NGX_OK or NGX_ERROR */
+ngx_int_t ngx_http_cmp_crl_file_write(ngx_http_cmp_crl_t *crl);
+
+/* sets crl->der when there is a newer one that is valid */
+void ngx_http_cmp_crl_file_read(ngx_http_cmp_crl_t *crl, int64_t now);
 
 
 #endif /* _NGX_HTTP_CMP_CRL_H_INCLUDED_ */

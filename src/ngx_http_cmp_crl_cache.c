@@ -390,6 +390,12 @@ ngx_http_cmp_crl_end(ngx_http_cmp_crl_t *crl)
     tp = ngx_timeofday();
     now = (int64_t) tp->sec * 1000 + tp->msec;
 
+    if (crl->main->crl_cache != NULL && crl->unknown == 0
+        && (crl->der == NULL || crl->der->next_update <= now))
+    {
+        ngx_http_cmp_crl_file_read(crl, now);
+    }
+
     while (!ngx_queue_empty(&crl->serving)) {
 
         q = ngx_queue_head(&crl->serving);
@@ -484,7 +490,8 @@ ngx_http_cmp_crl_current_read(ngx_http_cmp_crl_t *crl)
     }
 
     if (crl->current.stale == 0 || crl->only_read) {
-        return NGX_DONE;
+        crl->step = ngx_http_cmp_crl_save;
+        return NGX_OK;
     }
 
     crl->step = ngx_http_cmp_crl_make;

@@ -12,6 +12,7 @@
 
 
 #define NGX_HTTP_CMP_CRL_ENTRIES      1000     /* more are for a thread */
+#define NGX_HTTP_CMP_CRL_FILE_SIZE    65536    /* likewise */
 #define NGX_HTTP_CMP_CRL_THREAD_TIME  60000
 
 
@@ -27,6 +28,7 @@ static ngx_int_t ngx_http_cmp_crl_signed(ngx_http_cmp_crl_t *crl);
 static ngx_int_t ngx_http_cmp_crl_put(ngx_http_cmp_crl_t *crl);
 static ngx_int_t ngx_http_cmp_crl_put_done(ngx_http_cmp_crl_t *crl);
 static ngx_int_t ngx_http_cmp_crl_stored(ngx_http_cmp_crl_t *crl);
+static ngx_int_t ngx_http_cmp_crl_saved(ngx_http_cmp_crl_t *crl);
 static ngx_int_t ngx_http_cmp_crl_failed(ngx_http_cmp_crl_t *crl);
 static void ngx_http_cmp_crl_work(ngx_http_cmp_crl_t *crl);
 
@@ -316,6 +318,59 @@ ngx_http_cmp_crl_stored(ngx_http_cmp_crl_t *crl)
 
     ngx_http_cmp_crl_set(crl, der);
 
+    crl->step = ngx_http_cmp_crl_save;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_cmp_crl_save(ngx_http_cmp_crl_t *crl)
+{
+    if (crl->main->crl_cache == NULL || crl->der == NULL || crl->der->saved) {
+        return NGX_DONE;
+    }
+
+    crl->saving = 1;
+    crl->step = ngx_http_cmp_crl_saved;
+
+#if (NGX_THREADS)
+
+    if (crl->der->der.len > NGX_HTTP_CMP_CRL_FILE_SIZE) {
+        return ngx_http_cmp_crl_post(crl);
+    }
+
+#endif
+
+    ngx_http_cmp_crl_work(crl);
+
+    return NGX_OK;
+}
+
+
+/* it is tried again the next time that the CRL is looked at */
+
+static ngx_int_t
+ngx_http_cmp_crl_saved(ngx_http_cmp_crl_t *crl)
+{
+    crl->saving = 0;
+
+    if (crl->rc != CMP_OK) {
+
+        if (crl->der->unsaved == 0) {
+            ngx_log_error(NGX_LOG_CRIT, ngx_cycle->log, crl->file_errno,
+                          "cmp_ca \"%V\": a CRL could not be written into "
+                          "\"%V\"", &crl->ca->name,
+                          &crl->main->crl_cache->name);
+        }
+
+        crl->der->unsaved = 1;
+
+        return NGX_DONE;
+    }
+
+    crl->der->saved = 1;
+
     return NGX_DONE;
 }
 
@@ -369,14 +424,25 @@ ngx_http_cmp_crl_make_cleanup(ngx_http_cmp_crl_t *crl)
 
     cmp_crl_free(crl->made);
     crl->made = NULL;
+
+    crl->saving = 0;
 }
 
 
-/* in a thread or not: a piece of the entries, or the signature at the end */
+/*
+ * In a thread or not: a piece of the entries, the signature at the end, or
+ * the file
+ */
 
 static void
 ngx_http_cmp_crl_work(ngx_http_cmp_crl_t *crl)
 {
+    if (crl->saving) {
+        crl->rc = (ngx_http_cmp_crl_file_write(crl) == NGX_OK) ? CMP_OK
+                                                               : CMP_ERROR;
+        return;
+    }
+
     crl->rc = (crl->piece != NULL)
               ? cmp_crl_add(crl->made, crl->entries.entries,
                             crl->entries.nentries)

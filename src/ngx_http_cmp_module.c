@@ -51,6 +51,13 @@ static ngx_command_t  ngx_http_cmp_commands[] = {
       0,
       NULL },
 
+    { ngx_string("cmp_crl_cache"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_path_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_cmp_main_conf_t, crl_cache),
+      NULL },
+
     { ngx_string("cmp_crl"),
       NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
       ngx_http_cmp_crl,
@@ -184,6 +191,7 @@ ngx_http_cmp_create_main_conf(ngx_conf_t *cf)
      *     mcf->store = NULL;
      *     mcf->throttle_zone = NULL;
      *     mcf->throttle = NULL;
+     *     mcf->crl_cache = NULL;
      *     mcf->ready = 0;
      */
 

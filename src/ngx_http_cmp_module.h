@@ -147,6 +147,7 @@ struct ngx_http_cmp_main_conf_s {
     ngx_http_cmp_throttle_t    *throttle;        /* in the zone */
 
     ngx_array_t                 crls;        /* ngx_http_cmp_crl_conf_t * */
+    ngx_path_t                 *crl_cache;   /* NULL: no files */
 
     ngx_uint_t                  ready;       /* the worker was initialized */
 };

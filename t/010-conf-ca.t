@@ -670,6 +670,14 @@ refused('server', 'location ~ ^/x { cmp_pass devices; } => "cmp_pass" cannot '
                   . 'be used in a named');
 accepted('server', 'location ~ ^/x { cmp_crl devices; }');
 
+refused('http', <<'_EOC_');
+cmp_crl_cache;                       => invalid number of arguments in "cmp_crl_cache"
+cmp_crl_cache a 1;                   => invalid number of arguments in "cmp_crl_cache"
+cmp_crl_cache a; cmp_crl_cache b;    => "cmp_crl_cache" directive is duplicate
+_EOC_
+
+accepted('http', "cmp_crl_cache ${\tmp('cache')};");
+
 accepted('location', <<'_EOC_');
 cmp_crl devices;
 cmp_crl devices format=der;

@@ -268,3 +268,107 @@ is(http('GET', '/full.crl')->{status}, 200, 'the complete one is there');
 ok(http('GET', '/delta.crl')->{headers}{'retry-after'}, 'Retry-After');
 
 CMPTest::cluster('start');
+
+
+
+=== files: a CRL that is there before the database goes away
+--- http_config eval
+main::default_http_config(ca => 'crl lifetime=1h refresh=20m delta=5m;',
+                          http => 'cmp_crl_cache %%TMP%%/cache;')
+--- config eval: $main::locations
+--- test
+our ($number, $delta, $body);
+
+($number, undef, my $r) = crl('/full.crl');
+($delta) = crl('/delta.crl');
+$body = $r->{body};
+
+my @files = glob tmp('cache/*');
+
+is(scalar @files, 2, 'a file for each');
+is(-s $files[0], 40 + length $body, 'as long as the CRL');
+is((stat _)[2] & 077, 0, 'nobody else reads it');
+
+CMPTest::cluster('stop', 'fast');
+
+
+
+=== files: nginx begins without the database
+--- http_config eval
+main::default_http_config(ca => 'crl lifetime=1h refresh=20m delta=5m;',
+                          http => 'cmp_crl_cache %%TMP%%/cache;')
+--- config eval: $main::locations
+--- test
+my ($number, undef, $r) = crl('/full.crl');
+
+is($r->{status}, 200, 'complete');
+ok($r->{body} eq $main::body, 'the same');
+is($number, $main::number, 'its number');
+is((crl('/delta.crl'))[0], $main::delta, 'delta');
+ok($r->{headers}{etag}, 'ETag');
+cmp_ok(($r->{headers}{'cache-control'} =~ /(\d+)/)[0], '<=', 3600, 'max-age');
+
+CMPTest::cluster('start');
+ok(wait_for(sub { error_log() =~ /the database is back/ }, 15),
+   'the database is back');
+is((cmpctl('crl', 'publish'))[0], 0, 'publish');
+ok(wait_for(sub { (crl('/full.crl'))[0] > $number }, 15), 'a new one');
+
+my ($file) = glob tmp('cache/*.0');
+
+ok(substr(CMPTest::slurp($file), 40) eq http('GET', '/full.crl')->{body},
+   'is in the file');
+is(scalar(() = glob tmp('cache/*')), 2, 'no other files');
+
+# files that are none, or have ended
+
+CMPTest::cluster('stop', 'fast');
+
+for my $damage (sub { substr $_[0], -1, 1, '' }, sub { $_[0] =~ s/^C/c/ },
+                sub { substr $_[0], 24, 8, pack 'q>', 1e12 },
+                sub { substr $_[0], 32, 8, pack 'q>', -1 }, sub { $_[0] = '' })
+{
+    push @main::damaged, CMPTest::slurp($file);
+    $damage->($main::damaged[-1]);
+}
+
+
+
+=== files: damaged
+--- http_config eval
+main::default_http_config(ca => 'crl lifetime=1h refresh=20m delta=5m;',
+                          http => 'cmp_crl_cache %%TMP%%/cache;')
+--- config eval: $main::locations
+--- test
+my ($file) = glob tmp('cache/*.0');
+
+for my $bytes (@main::damaged) {
+    open my $fh, '>', $file or die;
+    binmode $fh;
+    print $fh $bytes;
+    close $fh;
+
+    is(http('GET', '/full.crl')->{status}, 503, 'no CRL');
+}
+
+CMPTest::cluster('start');
+ok(wait_for(sub { http('GET', '/full.crl')->{status} == 200 }, 15),
+   'and back');
+ok(substr(CMPTest::slurp($file), 40) eq http('GET', '/full.crl')->{body},
+   'written again');
+
+
+
+=== files: a folder that cannot be written into
+--- http_config eval
+main::default_http_config(http => 'cmp_crl_cache %%TMP%%/cache;')
+--- config eval: $main::locations =~ s/location = .delta.*//r
+--- test
+my ($file) = glob tmp('cache/*.0');
+
+unlink $file;
+mkdir $file;
+cmpctl('crl', 'publish');
+
+is(http('GET', '/full.crl')->{status}, 200, 'is served all the same');
+like(error_log(), qr/\[crit\].*a CRL could not be written/, 'is in the log');

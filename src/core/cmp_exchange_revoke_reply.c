@@ -132,7 +132,11 @@ cmp_revoke_status(cmp_exchange_t *ex, cmp_rev_rep_content_t *rep,
 }
 
 
-/* one CertId for each RevDetails, in order, or none at all */
+/*
+ * One CertId for each RevDetails, in order, or none at all: also when the
+ * client did not name a serial number, since OpenSSL before 3.0.22 compares it
+ * with nothing then, and takes the answer for a wrong one.
+ */
 
 int
 cmp_revoke_cert_ids(cmp_exchange_t *ex, cmp_rev_rep_content_t *rep,
@@ -144,7 +148,9 @@ cmp_revoke_cert_ids(cmp_exchange_t *ex, cmp_rev_rep_content_t *rep,
 
     for (i = 0; i < n; i++) {
 
-        if (revs[i].status == CMP_STATUS_REJECTION) {
+        if (revs[i].status == CMP_STATUS_REJECTION
+            || revs[i].details->cert_details->serial_number == NULL)
+        {
             return CMP_OK;
         }
     }

@@ -305,6 +305,7 @@ test_by_key(void **state)
     assert_int_equal(X509_PUBKEY_set(&tmpl->public_key, pair.key), 1);
     fixture_send(f, msg);
     fixture_granted(f, CMP_BODY_RP);
+    assert_null(f->a->msg->body->value.rp->rev_certs);
     assert_int_equal(fixture_state(f, pair.cert), CMP_CERT_REVOKED);
 
     harness_pair_free(&pair);

@@ -38,7 +38,7 @@ PACKAGES ?= gcc libc6-dev make nginx nginx-dev libpq-dev libssl-dev \
             postgresql postgresql-client openssl perl curl \
             ca-certificates
 
-CHECK_PACKAGES ?= clang cppcheck libcmocka-dev nghttp2-client dpkg-dev \
+CHECK_PACKAGES ?= clang cppcheck libcmocka-dev nghttp2-client dpkg-dev gnutls-bin \
             patch libtest-base-perl libtest-longstring-perl \
             liblist-moreutils-perl libtext-diff-perl libwww-perl liburi-perl \
             libipc-run-perl libio-socket-ssl-perl libjson-perl psmisc procps

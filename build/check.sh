@@ -48,6 +48,7 @@ if [ "$kind" = long ]; then
     step "Bouncy Castle" build/deps.sh default-jdk-headless libbcpkix-java
     step "unit tests, valgrind" $make "$jobs" unit BUILD=debug \
         UNIT_RUN="valgrind -q --error-exitcode=9 --leak-check=full"
+    step "fuzzing, packages" build/deps.sh libclang-rt-dev
     step "fuzzing" $make fuzz
 
     for key in rsa P-384 ed25519; do

@@ -26,6 +26,8 @@ GRANT EXECUTE ON FUNCTION
         bytea[], int4[], text[], bytea[], bytea[], bytea[], bytea[], text[],
         int8[], int4[], int4[], bytea[], int8[]),
     cmp.sweep(),
+    cmp.ocsp_status(int4, bytea[], bool),
+    cmp.changes(pg_snapshot),
     cmp.crl_current(int4, int4, bytea, bool, int8, int8, bool),
     cmp.crl_begin(int4, int4, bytea, bool),
     cmp.crl_entries(int4, int4, bool, int8, bytea),

@@ -240,6 +240,20 @@ static ngx_command_t  ngx_http_cmp_ca_commands[] = {
       0,
       NULL },
 
+    { ngx_string("ocsp"),
+      NGX_CONF_1MORE,
+      ngx_http_cmp_ca_ocsp,
+      0,
+      0,
+      NULL },
+
+    { ngx_string("ca_issuers_url"),
+      NGX_CONF_1MORE,
+      ngx_http_cmp_ca_issuers_url,
+      0,
+      0,
+      NULL },
+
     { ngx_string("crl"),
       NGX_CONF_1MORE,
       ngx_http_cmp_ca_crl,

@@ -21,7 +21,6 @@ static ngx_http_cmp_ctx_t *ngx_http_cmp_create_ctx(ngx_http_request_t *r,
 static void ngx_http_cmp_cleanup(void *data);
 static void ngx_http_cmp_pool_cleanup(void *data);
 static void ngx_http_cmp_body_handler(ngx_http_request_t *r);
-static ngx_int_t ngx_http_cmp_read_body(ngx_http_cmp_ctx_t *ctx);
 static int ngx_http_cmp_random(void *data, unsigned char *buf, size_t len);
 static int ngx_http_cmp_other_ca(void *data, const X509_NAME *name);
 
@@ -326,36 +325,37 @@ static void
 ngx_http_cmp_body_handler(ngx_http_request_t *r)
 {
     ngx_int_t            rc;
+    ngx_str_t            body;
     ngx_http_cmp_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_cmp_module);
 
-    rc = ngx_http_cmp_read_body(ctx);
+    rc = ngx_http_cmp_body(r, ctx->ca->ca.max_message_size, &body);
 
     if (rc != NGX_OK) {
         ngx_http_finalize_request(r, rc);
         return;
     }
 
+    ctx->data = body.data;
+    ctx->len = body.len;
+
     ngx_http_cmp_start(ctx);
 }
 
 
-/* makes one piece of memory of it */
-
-static ngx_int_t
-ngx_http_cmp_read_body(ngx_http_cmp_ctx_t *ctx)
+ngx_int_t
+ngx_http_cmp_body(ngx_http_request_t *r, size_t max, ngx_str_t *body)
 {
-    off_t                size, n;
-    u_char              *p;
-    ngx_buf_t           *b;
-    ngx_chain_t         *cl, *bufs;
-    ngx_http_request_t  *r;
+    off_t         size, n;
+    u_char       *p;
+    ngx_buf_t    *b;
+    ngx_chain_t  *cl, *bufs;
 
-    r = ctx->request;
+    body->data = (u_char *) "";
+    body->len = 0;
 
     if (r->request_body == NULL || r->request_body->bufs == NULL) {
-        ctx->data = (u_char *) "";
         return NGX_OK;
     }
 
@@ -365,24 +365,24 @@ ngx_http_cmp_read_body(ngx_http_cmp_ctx_t *ctx)
     for (cl = bufs; cl; cl = cl->next) {
         size += ngx_buf_size(cl->buf);
 
-        if (size > (off_t) ctx->ca->ca.max_message_size) {
+        if (size > (off_t) max) {
             return NGX_HTTP_REQUEST_ENTITY_TOO_LARGE;
         }
     }
 
-    ctx->len = (size_t) size;
+    body->len = (size_t) size;
 
     if (bufs->next == NULL && ngx_buf_in_memory(bufs->buf)) {
-        ctx->data = bufs->buf->pos;
+        body->data = bufs->buf->pos;
         return NGX_OK;
     }
 
-    p = ngx_pnalloc(r->pool, ctx->len + 1);
+    p = ngx_pnalloc(r->pool, body->len + 1);
     if (p == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    ctx->data = p;
+    body->data = p;
 
     for (cl = bufs; cl; cl = cl->next) {
 

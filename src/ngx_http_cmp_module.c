@@ -65,6 +65,20 @@ static ngx_command_t  ngx_http_cmp_commands[] = {
       0,
       NULL },
 
+    { ngx_string("cmp_ocsp"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_cmp_ocsp,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("cmp_ocsp_cache"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
+      ngx_http_cmp_ocsp_cache,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
       ngx_null_command
 };
 
@@ -161,8 +175,11 @@ ngx_http_cmp_postconfiguration(ngx_conf_t *cf)
 
     mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_cmp_module);
 
+    ngx_http_cmp_ocsp_defaults(mcf);
+
     if (ngx_http_cmp_ca_init(cf, mcf) != NGX_OK
-        || ngx_http_cmp_crl_init_conf(cf, mcf) != NGX_OK)
+        || ngx_http_cmp_crl_init_conf(cf, mcf) != NGX_OK
+        || ngx_http_cmp_ocsp_zone(cf, mcf) != NGX_OK)
     {
         return NGX_ERROR;
     }
@@ -192,6 +209,8 @@ ngx_http_cmp_create_main_conf(ngx_conf_t *cf)
      *     mcf->throttle_zone = NULL;
      *     mcf->throttle = NULL;
      *     mcf->crl_cache = NULL;
+     *     mcf->ocsp_cache = NULL;
+     *     mcf->ocsp_used = 0;
      *     mcf->ready = 0;
      */
 
@@ -199,6 +218,8 @@ ngx_http_cmp_create_main_conf(ngx_conf_t *cf)
     if (mcf == NULL) {
         return NULL;
     }
+
+    mcf->ocsp_size = NGX_CONF_UNSET_SIZE;
 
     if (ngx_array_init(&mcf->cas, cf->pool, 4, sizeof(ngx_http_cmp_ca_t *))
         != NGX_OK
@@ -244,6 +265,7 @@ ngx_http_cmp_create_loc_conf(ngx_conf_t *cf)
      *
      *     conf->ca = NULL;
      *     conf->crl = NULL;
+     *     conf->ocsp = NULL;
      */
 
     return ngx_pcalloc(cf->pool, sizeof(ngx_http_cmp_loc_conf_t));
@@ -263,7 +285,7 @@ ngx_http_cmp_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     /* "if" and "limit_except" blocks belong to their location */
 
     if ((clcf->noname || clcf->lmt_excpt)
-        && conf->ca == NULL && conf->crl == NULL)
+        && conf->ca == NULL && conf->crl == NULL && conf->ocsp == NULL)
     {
         *conf = *prev;
     }
@@ -275,6 +297,9 @@ ngx_http_cmp_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
         } else if (conf->crl != NULL) {
             clcf->handler = ngx_http_cmp_crl_handler;
+
+        } else if (conf->ocsp != NULL) {
+            clcf->handler = ngx_http_cmp_ocsp_handler;
         }
     }
 
@@ -303,6 +328,7 @@ ngx_http_cmp_init_process(ngx_cycle_t *cycle)
     mcf->ready = 1;
 
     if (ngx_http_cmp_crl_init(cycle, mcf) != NGX_OK
+        || ngx_http_cmp_ocsp_init(cycle, mcf) != NGX_OK
         || ngx_http_cmp_sweep_init(cycle, mcf) != NGX_OK)
     {
         return NGX_ERROR;
@@ -323,6 +349,7 @@ ngx_http_cmp_exit_process(ngx_cycle_t *cycle)
     }
 
     ngx_http_cmp_sweep_exit();
+    ngx_http_cmp_ocsp_exit();
     ngx_http_cmp_crl_exit(mcf);
     ngx_http_cmp_pg_exit_process(cycle, mcf->store);
 }

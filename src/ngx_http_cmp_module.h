@@ -28,6 +28,7 @@ typedef struct ngx_http_cmp_ctx_s       ngx_http_cmp_ctx_t;
 typedef struct ngx_http_cmp_crl_s       ngx_http_cmp_crl_t;
 typedef struct ngx_http_cmp_crl_ctx_s   ngx_http_cmp_crl_ctx_t;
 typedef struct ngx_http_cmp_throttle_s  ngx_http_cmp_throttle_t;
+typedef struct ngx_http_cmp_ocsp_cache_s  ngx_http_cmp_ocsp_cache_t;
 typedef struct ngx_http_cmp_main_conf_s  ngx_http_cmp_main_conf_t;
 
 
@@ -114,6 +115,7 @@ struct ngx_http_cmp_ca_s {
     ngx_uint_t                  unavailable_status;
     unsigned                    thread_set:1;
     unsigned                    crl_set:1;
+    unsigned                    ocsp_set:1;
     unsigned                    crl_on_revoke:1;
     unsigned                    crl_location:1;  /* of any kind */
     unsigned                    crl_whole:1;     /* of all certificates */
@@ -146,6 +148,10 @@ struct ngx_http_cmp_main_conf_s {
     ngx_shm_zone_t             *throttle_zone;
     ngx_http_cmp_throttle_t    *throttle;        /* in the zone */
 
+    size_t                      ocsp_size;       /* 0: no cache */
+    ngx_http_cmp_ocsp_cache_t  *ocsp_cache;      /* in its zone, or NULL */
+    ngx_uint_t                  ocsp_used;   /* unsigned  ocsp_used:1; */
+
     ngx_array_t                 crls;        /* ngx_http_cmp_crl_conf_t * */
     ngx_path_t                 *crl_cache;   /* NULL: no files */
 
@@ -169,6 +175,7 @@ typedef struct {
 typedef struct {
     ngx_http_cmp_ca_t          *ca;          /* cmp_pass */
     ngx_http_cmp_crl_conf_t    *crl;         /* cmp_crl */
+    ngx_http_cmp_ca_t          *ocsp;        /* cmp_ocsp */
 } ngx_http_cmp_loc_conf_t;
 
 
@@ -253,6 +260,30 @@ ngx_int_t ngx_http_cmp_crl_init_conf(ngx_conf_t *cf,
     ngx_http_cmp_main_conf_t *mcf);
 
 
+/* --- ngx_http_cmp_ocsp_conf.c --- */
+
+/* the directives cmp_ocsp and cmp_ocsp_cache, settings of cmp_ca */
+char *ngx_http_cmp_ocsp(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_cmp_ocsp_cache(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_cmp_ca_ocsp(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+char *ngx_http_cmp_ca_issuers_url(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+void ngx_http_cmp_ocsp_defaults(ngx_http_cmp_main_conf_t *mcf);
+
+
+/* --- ngx_http_cmp_ocsp_cache.c, ngx_http_cmp_ocsp_poll.c --- */
+
+ngx_int_t ngx_http_cmp_ocsp_zone(ngx_conf_t *cf,
+    ngx_http_cmp_main_conf_t *mcf);
+ngx_int_t ngx_http_cmp_ocsp_init(ngx_cycle_t *cycle,
+    ngx_http_cmp_main_conf_t *mcf);
+void ngx_http_cmp_ocsp_exit(void);
+
+/* the state of a certificate has changed: its answers are no good any more */
+void ngx_http_cmp_ocsp_changed(ngx_http_cmp_main_conf_t *mcf, int32_t ca_id,
+    const cmp_str_t *serial);
+
+
 /* --- ngx_http_cmp_key.c --- */
 
 /*
@@ -277,6 +308,7 @@ ngx_int_t ngx_http_cmp_throttle_zone(ngx_conf_t *cf,
 
 ngx_int_t ngx_http_cmp_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_cmp_crl_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_cmp_ocsp_handler(ngx_http_request_t *r);
 
 
 /* --- ngx_http_cmp_crl_cache.c --- */

@@ -23,6 +23,7 @@ static ngx_int_t ngx_http_cmp_loaded_step(ngx_http_cmp_ctx_t *ctx);
 static void ngx_http_cmp_wait(ngx_http_cmp_ctx_t *ctx, ngx_msec_t delay);
 static void ngx_http_cmp_delay_handler(ngx_event_t *ev);
 static ngx_int_t ngx_http_cmp_committed_step(ngx_http_cmp_ctx_t *ctx);
+static void ngx_http_cmp_changed(ngx_http_cmp_ctx_t *ctx);
 static ngx_int_t ngx_http_cmp_failed(ngx_http_cmp_ctx_t *ctx);
 static void ngx_http_cmp_finalize(ngx_http_cmp_ctx_t *ctx, ngx_int_t rc);
 static ngx_uint_t ngx_http_cmp_budget(ngx_http_cmp_ca_t *ca);
@@ -377,6 +378,7 @@ ngx_http_cmp_committed_step(ngx_http_cmp_ctx_t *ctx)
     }
 
     if (outcome == CMP_COMMIT_OK) {
+        ngx_http_cmp_changed(ctx);
         ctx->step = ngx_http_cmp_reply_step;
 
     } else if (outcome == CMP_COMMIT_RACE && ctx->tries < NGX_HTTP_CMP_TRIES) {
@@ -387,6 +389,25 @@ ngx_http_cmp_committed_step(ngx_http_cmp_ctx_t *ctx)
     }
 
     return NGX_OK;
+}
+
+
+/* others learn of it when they ask the store, this nginx at once */
+
+static void
+ngx_http_cmp_changed(ngx_http_cmp_ctx_t *ctx)
+{
+    size_t               i, k;
+    const cmp_writes_t  *writes;
+
+    for (i = 0; i < cmp_exchange_nwrites(ctx->exchange); i++) {
+        writes = cmp_exchange_writes(ctx->exchange, i);
+
+        for (k = 0; k < writes->nchanges; k++) {
+            ngx_http_cmp_ocsp_changed(ctx->main, writes->ca_id,
+                                      &writes->changes[k].serial);
+        }
+    }
 }
 
 

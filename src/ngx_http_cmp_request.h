@@ -65,6 +65,17 @@ struct ngx_http_cmp_ctx_s {
 };
 
 
+/* --- ngx_http_cmp_handler.c --- */
+
+/*
+ * The body that was read, as one piece of memory: of the request, or of its
+ * pool; empty when there is none.  NGX_OK or an HTTP status: it is larger
+ * than max, or cannot be read.
+ */
+ngx_int_t ngx_http_cmp_body(ngx_http_request_t *r, size_t max,
+    ngx_str_t *body);
+
+
 /* --- ngx_http_cmp_request.c --- */
 
 /* the body has been read; finalizes the request in the end */

@@ -52,6 +52,7 @@ cmp_ca_init(cmp_ca_t *ca)
     ca->reply_memory = 5 * CMP_CA_MINUTE;
     ca->approval_timeout = 7 * CMP_CA_DAY;
     ca->check_after = CMP_CA_MINUTE;
+    ca->ocsp_lifetime = 60 * CMP_CA_MINUTE;
     ca->crl_lifetime = 7 * CMP_CA_DAY;
     ca->crl_refresh = CMP_CA_DAY;
     ca->max_message_size = 256 * 1024;
@@ -156,6 +157,7 @@ cmp_ca_check_limits(const cmp_ca_t *ca, char *err, size_t size)
         { "reply_memory", ca->reply_memory, 1000, 7 * CMP_CA_DAY },
         { "approval_timeout", ca->approval_timeout, 1000, 365 * CMP_CA_DAY },
         { "check_after", ca->check_after, 1000, 30 * CMP_CA_DAY },
+        { "ocsp lifetime", ca->ocsp_lifetime, CMP_CA_MINUTE, 30 * CMP_CA_DAY },
         { "crl lifetime", ca->crl_lifetime, CMP_CA_MINUTE,
           3660 * CMP_CA_DAY },
         { "crl refresh", ca->crl_refresh, 1000, ca->crl_lifetime },

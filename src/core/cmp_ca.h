@@ -33,6 +33,24 @@ typedef struct {
 } cmp_trusted_t;
 
 
+/* how others name an issuer, RFC 6960, 4.1.1 */
+
+typedef enum {
+    CMP_HASH_SHA1 = 0,
+    CMP_HASH_SHA256,
+    CMP_HASH_SHA384,
+    CMP_HASH_SHA512,
+    CMP_HASH_MAX
+} cmp_hash_e;
+
+
+typedef struct {
+    unsigned              len;          /* 0: there is no such hash */
+    unsigned char         name[EVP_MAX_MD_SIZE];  /* of the subject */
+    unsigned char         key[EVP_MAX_MD_SIZE];   /* of the public key */
+} cmp_issuer_hash_t;
+
+
 /*
  * A key that signs under the name of the CA: the current one, or one from
  * before a rollover, which signs CRLs and OCSP responses for as long as its
@@ -49,6 +67,7 @@ typedef struct {
 
     const EVP_MD         *md;           /* of signatures; NULL for keys that
                                            need none */
+    cmp_issuer_hash_t     hashes[CMP_HASH_MAX];
     unsigned              slow:1;       /* signing does not belong into an
                                            event loop */
 } cmp_issuer_t;
@@ -83,6 +102,12 @@ typedef struct {
     cmp_profile_t       **profiles;     /* the first is the default */
     size_t                nprofiles;
 
+    /* for certificates of profiles that have none of their own */
+    cmp_str_t            *ocsp_urls;
+    size_t                nocsp_urls;
+    cmp_str_t            *ca_issuer_urls;
+    size_t                nca_issuer_urls;
+
     int                   conformance;          /* cmp_conformance_e */
     int64_t               time_window;          /* ms; 0: off */
     int64_t               transaction_memory;   /* ms */
@@ -90,6 +115,7 @@ typedef struct {
     int64_t               reply_memory;         /* ms */
     int64_t               approval_timeout;     /* ms */
     int64_t               check_after;          /* ms, told in seconds */
+    int64_t               ocsp_lifetime;        /* ms */
     int64_t               crl_lifetime;         /* ms */
     int64_t               crl_refresh;          /* ms */
     int64_t               crl_delta;            /* ms from one delta CRL to the

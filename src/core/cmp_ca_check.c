@@ -120,6 +120,42 @@ cmp_ca_check_key(X509 *cert, EVP_PKEY *key, const char *what,
 }
 
 
+void
+cmp_issuer_hash(cmp_issuer_t *issuer)
+{
+    size_t              i;
+    unsigned            n;
+    const EVP_MD       *mds[CMP_HASH_MAX];
+    cmp_issuer_hash_t  *hash;
+
+    mds[CMP_HASH_SHA1] = EVP_sha1();
+    mds[CMP_HASH_SHA256] = EVP_sha256();
+    mds[CMP_HASH_SHA384] = EVP_sha384();
+    mds[CMP_HASH_SHA512] = EVP_sha512();
+
+    for (i = 0; i < CMP_HASH_MAX; i++) {
+
+        hash = &issuer->hashes[i];
+
+        /* SHA-1 may have been switched off */
+
+        if (X509_NAME_digest(X509_get_subject_name(issuer->certificate),
+                             mds[i], hash->name, &n)
+            == 1
+            && X509_pubkey_digest(issuer->certificate, mds[i], hash->key, &n)
+               == 1)
+        {
+            hash->len = n;
+
+        } else {
+            hash->len = 0;
+        }
+    }
+
+    cmp_crypto_error(NULL, 0);
+}
+
+
 int
 cmp_ca_check_certificate(cmp_ca_t *ca, char *err, size_t size)
 {
@@ -158,6 +194,8 @@ cmp_ca_check_certificate(cmp_ca_t *ca, char *err, size_t size)
         snprintf(err, size, "the key of %s cannot sign", what);
         return CMP_ERROR;
     }
+
+    cmp_issuer_hash(&ca->current);
 
     ca->subject = X509_get_subject_name(cert);
     ca->current.slow = (cmp_sign_slow(ca->current.key) != 0);

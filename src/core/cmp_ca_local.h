@@ -17,6 +17,9 @@
  * cmp_ca_check.c: checks of certificates and keys, in this order; each sets
  * what it finds in ca.  CMP_OK, or CMP_ERROR with a message in err.
  */
+/* names the issuer as OCSP does; a hash that cannot be made stays empty */
+void cmp_issuer_hash(cmp_issuer_t *issuer);
+
 int cmp_ca_check_certificate(cmp_ca_t *ca, char *err, size_t size);
 int cmp_ca_check_chain(cmp_ca_t *ca, char *err, size_t size);
 int cmp_ca_check_response(cmp_ca_t *ca, char *err, size_t size);

@@ -436,13 +436,29 @@ static int
 cmp_issue_info_urls(cmp_issue_ctx_t *ctx)
 {
     int                     rc;
-    size_t                  i;
-    const cmp_profile_t    *profile;
+    size_t                  i, nocsp, nissuers;
+    const cmp_str_t        *ocsp, *issuers;
     AUTHORITY_INFO_ACCESS  *info;
 
-    profile = ctx->profile;
+    /* those of the profile, or of the CA, each kind for itself */
 
-    if (profile->nocsp_urls + profile->nca_issuer_urls == 0) {
+    ocsp = ctx->profile->ocsp_urls;
+    nocsp = ctx->profile->nocsp_urls;
+
+    if (nocsp == 0) {
+        ocsp = ctx->ca->ocsp_urls;
+        nocsp = ctx->ca->nocsp_urls;
+    }
+
+    issuers = ctx->profile->ca_issuer_urls;
+    nissuers = ctx->profile->nca_issuer_urls;
+
+    if (nissuers == 0) {
+        issuers = ctx->ca->ca_issuer_urls;
+        nissuers = ctx->ca->nca_issuer_urls;
+    }
+
+    if (nocsp + nissuers == 0) {
         return CMP_OK;
     }
 
@@ -453,13 +469,12 @@ cmp_issue_info_urls(cmp_issue_ctx_t *ctx)
 
     rc = CMP_OK;
 
-    for (i = 0; rc == CMP_OK && i < profile->nocsp_urls; i++) {
-        rc = cmp_issue_push_access(info, NID_ad_OCSP, &profile->ocsp_urls[i]);
+    for (i = 0; rc == CMP_OK && i < nocsp; i++) {
+        rc = cmp_issue_push_access(info, NID_ad_OCSP, &ocsp[i]);
     }
 
-    for (i = 0; rc == CMP_OK && i < profile->nca_issuer_urls; i++) {
-        rc = cmp_issue_push_access(info, NID_ad_ca_issuers,
-                                   &profile->ca_issuer_urls[i]);
+    for (i = 0; rc == CMP_OK && i < nissuers; i++) {
+        rc = cmp_issue_push_access(info, NID_ad_ca_issuers, &issuers[i]);
     }
 
     if (rc == CMP_OK) {

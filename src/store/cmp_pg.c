@@ -151,6 +151,15 @@ static const Oid  cmp_pg_crl_due_types[] = {
 };
 
 
+static const Oid  cmp_pg_ocsp_status_types[] = {
+    CMP_PG_INT4, CMP_PG_BYTEA_ARRAY, CMP_PG_BOOL
+};
+
+static const Oid  cmp_pg_changes_types[] = {
+    CMP_PG_SNAPSHOT
+};
+
+
 #define cmp_pg_types(types)  sizeof(types) / sizeof(Oid), types
 
 
@@ -220,6 +229,15 @@ const cmp_pg_statement_t  cmp_pg_statements[] = {
       "SELECT previous, partition, delta, more"
       " FROM cmp.crl_due($1, $2, $3, $4, $5, $6)",
       cmp_pg_types(cmp_pg_crl_due_types) },
+
+    { "cmp_ocsp_status",
+      "SELECT states, reasons, revoked_at, ders"
+      " FROM cmp.ocsp_status($1, $2, $3)",
+      cmp_pg_types(cmp_pg_ocsp_status_types) },
+
+    { "cmp_changes",
+      "SELECT snapshot, cas, serials, everything FROM cmp.changes($1)",
+      cmp_pg_types(cmp_pg_changes_types) },
 
     { NULL, NULL, 0, NULL }
 };

@@ -246,4 +246,46 @@ int cmp_pg_crl_due_result(PGresult *res, cmp_pg_crl_due_t *due, size_t *n,
     int *more);
 
 
+/*
+ * OCSP: the state of n certificates (1 to CMP_PG_MAX_ELEMENTS), and of those
+ * that are known the DER if it is wanted.  Reads only: may be sent again.
+ */
+
+typedef struct {
+    int32_t               state;        /* cmp_cert_state_e; -1: unknown */
+    int32_t               reason;       /* CRLReason */
+    int64_t               revoked_at;
+    cmp_str_t             der;
+} cmp_pg_ocsp_status_t;
+
+int cmp_pg_ocsp_status_send(PGconn *conn, int32_t ca_id,
+    const cmp_str_t *serials, size_t n, int der);
+int cmp_pg_ocsp_status_result(PGresult *res, cmp_pool_t *pool,
+    cmp_pg_ocsp_status_t *status, size_t n);
+
+
+/*
+ * Which certificates of all CAs were revoked, held or released by
+ * transactions that the snapshot does not see; an empty one gives no rows,
+ * only a snapshot to begin with.
+ */
+
+typedef struct {
+    int32_t               ca_id;
+    cmp_str_t             serial;
+} cmp_pg_change_t;
+
+
+typedef struct {
+    cmp_str_t             snapshot;     /* for the next time: opaque */
+    cmp_pg_change_t      *rows;
+    size_t                nrows;
+    unsigned              all:1;        /* too many: anything may have */
+} cmp_pg_changes_t;
+
+int cmp_pg_changes_send(PGconn *conn, const cmp_str_t *snapshot);
+int cmp_pg_changes_result(PGresult *res, cmp_pool_t *pool,
+    cmp_pg_changes_t *changes);
+
+
 #endif /* _CMP_PG_H_INCLUDED_ */

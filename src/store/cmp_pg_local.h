@@ -53,7 +53,9 @@ typedef enum {
     CMP_PG_STMT_CRL_ENTRIES,
     CMP_PG_STMT_CRL_PUT,
     CMP_PG_STMT_CRL_STORE,
-    CMP_PG_STMT_CRL_DUE
+    CMP_PG_STMT_CRL_DUE,
+    CMP_PG_STMT_OCSP_STATUS,
+    CMP_PG_STMT_CHANGES
 } cmp_pg_stmt_e;
 
 

@@ -1,0 +1,84 @@
+
+/*
+ * Copyright (C) ngx_http_cmp_module contributors
+ *
+ * OCSP: requests, and answers made of what the store knows (RFC 6960, RFC
+ * 5019, RFC 9654).
+ */
+
+
+#ifndef _CMP_OCSP_H_INCLUDED_
+#define _CMP_OCSP_H_INCLUDED_
+
+
+#include <cmp_ca.h>
+
+#include <openssl/ocsp.h>
+
+
+#define CMP_OCSP_MAX_REQUEST   16384     /* octets of DER */
+#define CMP_OCSP_MAX_IDS       16        /* certificates in one request */
+
+
+/* one certificate that is asked for */
+
+typedef struct {
+    OCSP_CERTID          *id;            /* of the request */
+    cmp_str_t             serial;        /* content octets, big endian */
+
+    /* --- from the store --- */
+
+    int                   status;        /* V_OCSP_CERTSTATUS_... */
+    int                   reason;        /* CRLReason, of a revoked one */
+    int64_t               revoked_at;    /* ms */
+} cmp_ocsp_id_t;
+
+
+typedef struct {
+    OCSP_REQUEST         *request;       /* freed with the pool */
+    const cmp_issuer_t   *issuer;        /* of all of them */
+    size_t                issuer_index;  /* in cmp_ca_issuer() */
+    int                   hash;          /* cmp_hash_e, of the first CertID */
+    cmp_ocsp_id_t         ids[CMP_OCSP_MAX_IDS];
+    size_t                nids;
+    X509_EXTENSION       *nonce;         /* to be echoed, or NULL */
+    int                   error;         /* OCSP_RESPONSE_STATUS_... when it
+                                            is refused */
+    const char           *log;           /* why */
+} cmp_ocsp_request_t;
+
+
+/* what signs answers for one key of the CA */
+
+typedef struct {
+    X509                 *certificate;   /* delegated, or the CA's own */
+    EVP_PKEY             *key;
+    const EVP_MD         *md;
+    unsigned              delegated:1;   /* the certificate is sent along */
+} cmp_ocsp_signer_t;
+
+
+/*
+ * CMP_OK; CMP_DECLINED, "error" and "log" say why; CMP_ERROR.  All of the
+ * certificates must be of one issuer: the CA by one of its keys.  A signature
+ * of the requester is not looked at, it is nobody we know (RFC 6960, 4.1.2).
+ */
+int cmp_ocsp_parse(const cmp_ca_t *ca, const unsigned char *der, size_t len,
+    cmp_pool_t *pool, cmp_ocsp_request_t *request);
+
+/*
+ * The signed answer, DER in the pool, once the status of each id is set.
+ * thisUpdate and producedAt are now, nextUpdate next (ms).  CMP_OK, CMP_ERROR.
+ */
+int cmp_ocsp_respond(const cmp_ocsp_request_t *request,
+    const cmp_ocsp_signer_t *signer, int64_t now, int64_t next,
+    cmp_pool_t *pool, cmp_str_t *der);
+
+/* CMP_OK when the key of the issuer signed it, CMP_DECLINED, CMP_ERROR */
+int cmp_ocsp_issued_by(const cmp_issuer_t *issuer, const cmp_str_t *der);
+
+/* an answer without a signature: OCSP_RESPONSE_STATUS_..., five octets */
+void cmp_ocsp_refusal(int status, unsigned char der[5]);
+
+
+#endif /* _CMP_OCSP_H_INCLUDED_ */

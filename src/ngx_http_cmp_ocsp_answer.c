@@ -1,0 +1,444 @@
+
+/*
+ * Copyright (C) ngx_http_cmp_module contributors
+ *
+ * An OCSP answer that is not there yet: the state from the store, and the
+ * signature, here or in a thread.
+ */
+
+
+#include <ngx_http_cmp_ocsp.h>
+
+#include <openssl/sha.h>
+
+
+#define NGX_HTTP_CMP_OCSP_THREAD_TIME  60000
+
+
+static ngx_int_t ngx_http_cmp_ocsp_unavailable(ngx_http_cmp_ocsp_ctx_t *ctx);
+static ngx_int_t ngx_http_cmp_ocsp_send(ngx_http_cmp_pg_op_t *op,
+    PGconn *conn);
+static ngx_int_t ngx_http_cmp_ocsp_result(ngx_http_cmp_pg_op_t *op,
+    PGresult *res);
+static void ngx_http_cmp_ocsp_done(ngx_http_cmp_pg_op_t *op,
+    ngx_http_cmp_pg_status_e status);
+static void ngx_http_cmp_ocsp_resume(ngx_http_cmp_ocsp_ctx_t *ctx);
+static void ngx_http_cmp_ocsp_write_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_cmp_ocsp_loaded(ngx_http_cmp_ocsp_ctx_t *ctx);
+static ngx_int_t ngx_http_cmp_ocsp_states(ngx_http_cmp_ocsp_ctx_t *ctx);
+static void ngx_http_cmp_ocsp_sign(ngx_http_cmp_ocsp_ctx_t *ctx);
+static ngx_int_t ngx_http_cmp_ocsp_signed(ngx_http_cmp_ocsp_ctx_t *ctx);
+
+#if (NGX_THREADS)
+static ngx_int_t ngx_http_cmp_ocsp_post(ngx_http_cmp_ocsp_ctx_t *ctx);
+static void ngx_http_cmp_ocsp_thread_func(void *data, ngx_log_t *log);
+static void ngx_http_cmp_ocsp_thread_event_handler(ngx_event_t *ev);
+#endif
+
+
+void
+ngx_http_cmp_ocsp_key(ngx_http_cmp_ocsp_ctx_t *ctx)
+{
+    cmp_str_t                *serial;
+    ngx_http_cmp_ocsp_key_t  *key;
+
+    serial = &ctx->ocsp.ids[0].serial;
+    key = &ctx->key;
+
+    key->ca_id = ctx->ca->ca.id;
+    key->hash = (u_char) ctx->ocsp.hash;
+    key->len = (u_char) serial->len;
+
+    ngx_memcpy(key->serial, serial->data, serial->len);
+    ngx_memcpy(key->issuer,
+               ctx->ocsp.issuer->hashes[CMP_HASH_SHA256].key,
+               sizeof(key->issuer));
+}
+
+
+ngx_int_t
+ngx_http_cmp_ocsp_load(ngx_http_cmp_ocsp_ctx_t *ctx)
+{
+    size_t                 i;
+    ngx_http_request_t    *r;
+    ngx_http_cmp_pg_op_t  *op;
+
+    r = ctx->request;
+    op = &ctx->op;
+
+    if (ctx->ca->registered == 0 || ctx->ca->no_key) {
+        return ngx_http_cmp_ocsp_unavailable(ctx);
+    }
+
+    for (i = 0; i < ctx->ocsp.nids; i++) {
+        ctx->serials[i] = ctx->ocsp.ids[i].serial;
+    }
+
+    ctx->generation = ngx_http_cmp_ocsp_generation(ctx->main);
+
+    op->send = ngx_http_cmp_ocsp_send;
+    op->result = ngx_http_cmp_ocsp_result;
+    op->done = ngx_http_cmp_ocsp_done;
+    op->data = ctx;
+    op->log = r->connection->log;
+
+    if (ngx_http_cmp_watch_client(r) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    if (ngx_http_cmp_pg_submit(ctx->main->store, op) != NGX_OK) {
+        r->read_event_handler = ngx_http_block_reading;
+        return ngx_http_cmp_ocsp_unavailable(ctx);
+    }
+
+    ctx->waiting = 1;
+    r->write_event_handler = ngx_http_cmp_ocsp_write_handler;
+
+    return NGX_AGAIN;
+}
+
+
+/* an answer that has not ended yet is good enough, else: try later */
+
+static ngx_int_t
+ngx_http_cmp_ocsp_unavailable(ngx_http_cmp_ocsp_ctx_t *ctx)
+{
+    if (ctx->answer.der.len != 0) {
+        return ngx_http_cmp_ocsp_answer(ctx);
+    }
+
+    return ngx_http_cmp_ocsp_refuse(ctx, OCSP_RESPONSE_STATUS_TRYLATER,
+                                    "the store or the key is not available");
+}
+
+
+static ngx_int_t
+ngx_http_cmp_ocsp_send(ngx_http_cmp_pg_op_t *op, PGconn *conn)
+{
+    ngx_http_cmp_ocsp_ctx_t *ctx = op->data;
+
+    if (cmp_pg_ocsp_status_send(conn, ctx->ca->ca.id, ctx->serials,
+                                ctx->ocsp.nids, ctx->ca->ca.nprevious != 0)
+        != CMP_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_cmp_ocsp_result(ngx_http_cmp_pg_op_t *op, PGresult *res)
+{
+    ngx_http_cmp_ocsp_ctx_t *ctx = op->data;
+
+    if (cmp_pg_ocsp_status_result(res, ctx->pool, ctx->states, ctx->ocsp.nids)
+        != CMP_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_cmp_ocsp_done(ngx_http_cmp_pg_op_t *op,
+    ngx_http_cmp_pg_status_e status)
+{
+    ngx_http_cmp_ocsp_ctx_t *ctx = op->data;
+
+    ctx->status = status;
+
+    if (status == NGX_HTTP_CMP_PG_ERROR) {
+        ngx_log_error(NGX_LOG_ERR, ctx->request->connection->log, 0,
+                      "cmp_ca \"%V\": OCSP: the state could not be read: %s"
+                      " (SQLSTATE %s)", &ctx->ca->name, op->message,
+                      op->sqlstate);
+    }
+
+    ngx_http_cmp_ocsp_resume(ctx);
+}
+
+
+static void
+ngx_http_cmp_ocsp_resume(ngx_http_cmp_ocsp_ctx_t *ctx)
+{
+    ngx_connection_t    *c;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+    c = r->connection;
+
+    ngx_http_set_log_request(c->log, r);
+
+    ctx->waiting = 0;
+
+#if (nginx_version >= 1025004)
+
+    if (r->main->terminated) {
+        c->write->handler(c->write);
+        return;
+    }
+
+#endif
+
+    r->write_event_handler(r);
+
+    ngx_http_run_posted_requests(c);
+}
+
+
+static void
+ngx_http_cmp_ocsp_write_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                 rc;
+    ngx_http_cmp_ocsp_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_cmp_module);
+
+    if (ctx == NULL || ctx->waiting) {
+        return;
+    }
+
+    rc = (ctx->made.len != 0 || ctx->rc != CMP_OK)
+         ? ngx_http_cmp_ocsp_signed(ctx) : ngx_http_cmp_ocsp_loaded(ctx);
+
+    if (rc == NGX_AGAIN) {
+        return;
+    }
+
+    ctx->waiting = 1;
+
+    r->read_event_handler = ngx_http_block_reading;
+
+    ngx_http_finalize_request(r, rc);
+}
+
+
+static ngx_int_t
+ngx_http_cmp_ocsp_loaded(ngx_http_cmp_ocsp_ctx_t *ctx)
+{
+    if (ctx->status != NGX_HTTP_CMP_PG_OK) {
+        return ngx_http_cmp_ocsp_unavailable(ctx);
+    }
+
+    if (ngx_http_cmp_ocsp_states(ctx) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ctx->signer.certificate = ctx->ocsp.issuer->certificate;
+    ctx->signer.key = ctx->ocsp.issuer->key;
+    ctx->signer.md = ctx->ocsp.issuer->md;
+
+    ctx->answer.this_update = ctx->now;
+    ctx->answer.next_update = ctx->now + ctx->ca->ca.ocsp_lifetime;
+
+#if (NGX_THREADS)
+
+    if (ctx->ocsp.issuer->slow && ctx->ca->ca.inline_sign == 0) {
+        return ngx_http_cmp_ocsp_post(ctx);
+    }
+
+#endif
+
+    ngx_http_cmp_ocsp_sign(ctx);
+
+    return ngx_http_cmp_ocsp_signed(ctx);
+}
+
+
+/* from the words of the store to those of OCSP */
+
+static ngx_int_t
+ngx_http_cmp_ocsp_states(ngx_http_cmp_ocsp_ctx_t *ctx)
+{
+    int                    rc;
+    size_t                 i;
+    cmp_ocsp_id_t         *id;
+    cmp_pg_ocsp_status_t  *state;
+
+    for (i = 0; i < ctx->ocsp.nids; i++) {
+
+        id = &ctx->ocsp.ids[i];
+        state = &ctx->states[i];
+
+        id->status = V_OCSP_CERTSTATUS_UNKNOWN;
+
+        /* what nobody has confirmed is not shown (RFC 9810, 5.2.8.3.2) */
+
+        if (state->state == -1 || state->state == CMP_CERT_UNCONFIRMED) {
+            continue;
+        }
+
+        /* only under the key that issued it */
+
+        if (ctx->ca->ca.nprevious != 0) {
+
+            rc = cmp_ocsp_issued_by(ctx->ocsp.issuer, &state->der);
+
+            if (rc == CMP_ERROR) {
+                return NGX_ERROR;
+            }
+
+            if (rc != CMP_OK) {
+                continue;
+            }
+        }
+
+        if (state->state == CMP_CERT_VALID) {
+            id->status = V_OCSP_CERTSTATUS_GOOD;
+            continue;
+        }
+
+        id->status = V_OCSP_CERTSTATUS_REVOKED;
+        id->reason = state->reason;
+        id->revoked_at = state->revoked_at;
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_cmp_ocsp_sign(ngx_http_cmp_ocsp_ctx_t *ctx)
+{
+    ctx->rc = cmp_ocsp_respond(&ctx->ocsp, &ctx->signer, ctx->now,
+                               ctx->answer.next_update, ctx->pool, &ctx->made);
+}
+
+
+static ngx_int_t
+ngx_http_cmp_ocsp_signed(ngx_http_cmp_ocsp_ctx_t *ctx)
+{
+    u_char  hash[SHA256_DIGEST_LENGTH];
+
+    if (ctx->rc != CMP_OK) {
+        ngx_log_error(NGX_LOG_CRIT, ctx->request->connection->log, 0,
+                      "cmp_ca \"%V\": an OCSP answer could not be signed",
+                      &ctx->ca->name);
+
+        return ngx_http_cmp_ocsp_refuse(ctx,
+                                        OCSP_RESPONSE_STATUS_INTERNALERROR,
+                                        "no signature");
+    }
+
+    ctx->answer.der.data = ctx->made.data;
+    ctx->answer.der.len = ctx->made.len;
+
+    (void) SHA256(ctx->made.data, ctx->made.len, hash);
+
+    ngx_memcpy(ctx->answer.etag, hash, NGX_HTTP_CMP_OCSP_ETAG_LEN);
+
+    /* unknown today may be good in a moment */
+
+    if (ctx->ocsp.ids[0].status == V_OCSP_CERTSTATUS_UNKNOWN) {
+        ctx->cacheable = 0;
+    }
+
+    if (ctx->cacheable) {
+        ngx_http_cmp_ocsp_insert(ctx->main, &ctx->key, ctx->generation,
+                                 &ctx->answer);
+    }
+
+    return ngx_http_cmp_ocsp_answer(ctx);
+}
+
+
+#if (NGX_THREADS)
+
+static ngx_int_t
+ngx_http_cmp_ocsp_post(ngx_http_cmp_ocsp_ctx_t *ctx)
+{
+    ngx_http_cmp_ca_t   *ca;
+    ngx_thread_task_t   *task;
+    ngx_http_request_t  *r;
+
+    r = ctx->request;
+    ca = ctx->ca;
+
+    if (ca->tasks >= ca->thread_queue) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "cmp_ca \"%V\": %ui requests wait for a thread",
+                      &ca->name, ca->tasks);
+
+        return ngx_http_cmp_ocsp_refuse(ctx, OCSP_RESPONSE_STATUS_TRYLATER,
+                                        "all threads are busy");
+    }
+
+    task = ngx_thread_task_alloc(r->pool, 0);
+    if (task == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ctx->task = task;
+
+    task->ctx = ctx;
+    task->handler = ngx_http_cmp_ocsp_thread_func;
+    task->event.data = r;
+    task->event.log = r->connection->log;
+    task->event.handler = ngx_http_cmp_ocsp_thread_event_handler;
+
+    if (ngx_thread_task_post(ca->thread_pool, task) != NGX_OK) {
+        return ngx_http_cmp_ocsp_refuse(ctx, OCSP_RESPONSE_STATUS_TRYLATER,
+                                        "no thread could be had");
+    }
+
+    /* "count" alone would not survive a termination (pitfall 3.3.1) */
+
+    r->main->blocked++;
+    r->aio = 1;
+
+    ngx_add_timer(&task->event, NGX_HTTP_CMP_OCSP_THREAD_TIME);
+
+    ca->tasks++;
+    ctx->waiting = 1;
+
+    return NGX_AGAIN;
+}
+
+
+static void
+ngx_http_cmp_ocsp_thread_func(void *data, ngx_log_t *log)
+{
+    ngx_http_cmp_ocsp_sign(data);
+}
+
+
+static void
+ngx_http_cmp_ocsp_thread_event_handler(ngx_event_t *ev)
+{
+    ngx_http_request_t       *r;
+    ngx_http_cmp_ocsp_ctx_t  *ctx;
+
+    r = ev->data;
+
+    ngx_http_set_log_request(r->connection->log, r);
+
+    if (ev->timedout) {
+        ngx_log_error(NGX_LOG_ALERT, r->connection->log, 0,
+                      "an OCSP signature in a thread takes too long");
+
+        ev->timedout = 0;
+        ngx_add_timer(ev, NGX_HTTP_CMP_OCSP_THREAD_TIME);
+        return;
+    }
+
+    if (ev->timer_set) {
+        ngx_del_timer(ev);
+    }
+
+    ev->complete = 0;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_cmp_module);
+
+    ctx->ca->tasks--;
+
+    r->main->blocked--;
+    r->aio = 0;
+
+    ngx_http_cmp_ocsp_resume(ctx);
+}
+
+#endif

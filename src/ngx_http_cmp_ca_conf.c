@@ -86,6 +86,20 @@ static ngx_command_t  ngx_http_cmp_ca_commands[] = {
       offsetof(ngx_http_cmp_ca_t, key),
       NULL },
 
+    { ngx_string("previous_certificate"),
+      NGX_CONF_TAKE1,
+      ngx_http_cmp_previous_certificate,
+      0,
+      0,
+      NULL },
+
+    { ngx_string("previous_certificate_key"),
+      NGX_CONF_TAKE12,
+      ngx_http_cmp_previous_key,
+      0,
+      0,
+      NULL },
+
     { ngx_string("response_certificate"),
       NGX_CONF_TAKE1,
       ngx_http_cmp_ca_certificate,
@@ -345,6 +359,9 @@ ngx_http_cmp_ca_add(ngx_conf_t *cf, ngx_str_t *name)
         != NGX_OK
         || ngx_array_init(&ca->ras, cf->pool, 4, sizeof(cmp_trusted_t))
            != NGX_OK
+        || ngx_array_init(&ca->previous, cf->pool, 2,
+                          sizeof(ngx_http_cmp_previous_t))
+           != NGX_OK
         || ngx_array_init(&ca->profiles, cf->pool, 4,
                           sizeof(ngx_http_cmp_profile_t *))
            != NGX_OK)
@@ -382,6 +399,8 @@ ngx_http_cmp_ca_cleanup(void *data)
     if (ca->ca.response_key == NULL) {
         ca->ca.response_key = ca->response_key.key;
     }
+
+    ngx_http_cmp_previous_cleanup(ca);
 
     cmp_ca_cleanup(&ca->ca);
 }
@@ -678,9 +697,11 @@ invalid:
 static char *
 ngx_http_cmp_ca_end(ngx_conf_t *cf, ngx_http_cmp_ca_t *ca)
 {
-    const char  *missing;
+    const char               *missing;
+    ngx_http_cmp_previous_t  *previous;
 
     missing = NULL;
+    previous = ca->previous.elts;
 
     if (ca->ca.current.certificate == NULL) {
         missing = "certificate";
@@ -700,6 +721,11 @@ ngx_http_cmp_ca_end(ngx_conf_t *cf, ngx_http_cmp_ca_t *ca)
                && ca->response_key.name.len == 0)
     {
         missing = "response_certificate_key";
+
+    } else if (ca->previous.nelts != 0
+               && previous[ca->previous.nelts - 1].key.name.len == 0)
+    {
+        missing = "previous_certificate_key";
     }
 
     if (missing != NULL) {

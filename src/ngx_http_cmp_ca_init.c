@@ -14,8 +14,6 @@ static ngx_int_t ngx_http_cmp_ca_init_one(ngx_conf_t *cf,
     ngx_http_cmp_main_conf_t *mcf, ngx_http_cmp_ca_t *ca);
 static ngx_int_t ngx_http_cmp_ca_init_profiles(ngx_conf_t *cf,
     ngx_http_cmp_ca_t *ca);
-static ngx_int_t ngx_http_cmp_ca_init_key(ngx_http_cmp_key_t *key, X509 *cert,
-    EVP_PKEY **slot);
 
 #if (NGX_THREADS)
 static ngx_thread_pool_t *ngx_http_cmp_ca_thread_pool_auto(ngx_conf_t *cf);
@@ -130,8 +128,9 @@ static ngx_int_t
 ngx_http_cmp_ca_init_one(ngx_conf_t *cf, ngx_http_cmp_main_conf_t *mcf,
     ngx_http_cmp_ca_t *ca)
 {
-    char       err[NGX_HTTP_CMP_ERR_LEN];
-    cmp_ca_t  *c;
+    char        err[NGX_HTTP_CMP_ERR_LEN];
+    size_t      i;
+    cmp_ca_t   *c;
 
     c = &ca->ca;
 
@@ -140,7 +139,8 @@ ngx_http_cmp_ca_init_one(ngx_conf_t *cf, ngx_http_cmp_main_conf_t *mcf,
     c->ras = ca->ras.elts;
     c->nras = ca->ras.nelts;
 
-    if (ngx_http_cmp_ca_init_key(&ca->key, c->current.certificate,
+    if (ngx_http_cmp_previous_init(cf, ca) != NGX_OK
+        || ngx_http_cmp_ca_init_key(&ca->key, c->current.certificate,
                                  &c->current.key)
            != NGX_OK
         || ngx_http_cmp_ca_init_key(&ca->response_key, c->response_certificate,
@@ -167,6 +167,12 @@ ngx_http_cmp_ca_init_one(ngx_conf_t *cf, ngx_http_cmp_main_conf_t *mcf,
 
     if (ca->key.store) {
         c->current.slow = 1;
+    }
+
+    for (i = 0; i < c->nprevious; i++) {
+        if (c->previous[i].key_later) {
+            c->previous[i].slow = 1;
+        }
     }
 
     if (ca->key.store || ca->response_key.store) {
@@ -217,7 +223,7 @@ ngx_http_cmp_ca_init_profiles(ngx_conf_t *cf, ngx_http_cmp_ca_t *ca)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_cmp_ca_init_key(ngx_http_cmp_key_t *key, X509 *cert, EVP_PKEY **slot)
 {
     if (cert == NULL) {

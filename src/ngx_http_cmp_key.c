@@ -164,6 +164,25 @@ ngx_http_cmp_key_wipe(void *data)
 void
 ngx_http_cmp_key_open(ngx_http_cmp_ca_t *ca, ngx_log_t *log)
 {
+    ngx_uint_t                i;
+    ngx_http_cmp_previous_t  *previous;
+
+    previous = ca->previous.elts;
+
+    for (i = 0; i < ca->previous.nelts; i++) {
+
+        /* what it signs is refused, the rest of the CA goes on */
+
+        if (ngx_http_cmp_key_open_one(ca, &previous[i].key,
+                                      ca->ca.previous[i].certificate,
+                                      &ca->ca.previous[i].key, log)
+            != NGX_OK)
+        {
+            EVP_PKEY_free(ca->ca.previous[i].key);
+            ca->ca.previous[i].key = NULL;
+        }
+    }
+
     if (ngx_http_cmp_key_open_one(ca, &ca->key, ca->ca.current.certificate,
                                   &ca->ca.current.key, log)
         != NGX_OK

@@ -79,6 +79,14 @@ typedef struct {
 } ngx_http_cmp_key_t;
 
 
+/* previous_certificate and previous_certificate_key */
+
+typedef struct {
+    X509                       *certificate;
+    ngx_http_cmp_key_t          key;
+} ngx_http_cmp_previous_t;
+
+
 struct ngx_http_cmp_ca_s {
     cmp_ca_t                    ca;
 
@@ -93,6 +101,7 @@ struct ngx_http_cmp_ca_s {
     ngx_http_cmp_key_t          response_key;
     ngx_array_t                 anchors;  /* cmp_trusted_t */
     ngx_array_t                 ras;      /* cmp_trusted_t */
+    ngx_array_t                 previous; /* ngx_http_cmp_previous_t */
     ngx_array_t                 profiles; /* ngx_http_cmp_profile_t * */
     ngx_str_t                   crl_url;
 
@@ -231,6 +240,25 @@ char *ngx_http_cmp_ra_certificate(ngx_conf_t *cf, ngx_command_t *cmd,
  */
 cmp_scope_t *ngx_http_cmp_scope(ngx_conf_t *cf, ngx_uint_t first,
     ngx_http_cmp_scope_e kind);
+
+/* --- ngx_http_cmp_previous_conf.c --- */
+
+char *ngx_http_cmp_previous_certificate(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+char *ngx_http_cmp_previous_key(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+/* moves what was read into the CA of the core; NGX_OK or NGX_ERROR */
+ngx_int_t ngx_http_cmp_previous_init(ngx_conf_t *cf, ngx_http_cmp_ca_t *ca);
+void ngx_http_cmp_previous_cleanup(ngx_http_cmp_ca_t *ca);
+
+/*
+ * The key of a certificate for the core: that of the file, or the public one
+ * until the worker opens the store; NGX_OK or NGX_ERROR
+ */
+ngx_int_t ngx_http_cmp_ca_init_key(ngx_http_cmp_key_t *key, X509 *cert,
+    EVP_PKEY **slot);
+
 
 /* what needs all of the blocks; NGX_OK or NGX_ERROR, logged */
 void ngx_http_cmp_ca_defaults(ngx_http_cmp_ca_t *ca);

@@ -214,8 +214,9 @@ ngx_http_cmp_ocsp_body_handler(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_cmp_ocsp_begin(ngx_http_cmp_ocsp_ctx_t *ctx, ngx_str_t *der)
 {
-    int         rc;
-    ngx_int_t   found;
+    int        rc;
+    time_t     now;
+    ngx_int_t  found;
 
     rc = cmp_ocsp_parse(&ctx->ca->ca, der->data, der->len, ctx->pool,
                         &ctx->ocsp);
@@ -226,6 +227,18 @@ ngx_http_cmp_ocsp_begin(ngx_http_cmp_ocsp_ctx_t *ctx, ngx_str_t *der)
 
     if (rc == CMP_DECLINED) {
         return ngx_http_cmp_ocsp_refuse(ctx, ctx->ocsp.error, ctx->ocsp.log);
+    }
+
+    /* what an ended certificate signs nobody believes */
+
+    now = (time_t) (ctx->now / 1000);
+
+    if (X509_cmp_time(X509_get0_notAfter(ctx->ocsp.issuer->certificate), &now)
+        <= 0)
+    {
+        return ngx_http_cmp_ocsp_refuse(ctx, OCSP_RESPONSE_STATUS_UNAUTHORIZED,
+                                        "the certificate of this key of the "
+                                        "CA has ended");
     }
 
     ctx->cacheable = (ctx->ocsp.nids == 1

@@ -66,7 +66,10 @@ ngx_http_cmp_ocsp_load(ngx_http_cmp_ocsp_ctx_t *ctx)
     r = ctx->request;
     op = &ctx->op;
 
-    if (ctx->ca->registered == 0 || ctx->ca->no_key) {
+    if (ctx->ca->registered == 0
+        || ctx->ca->no_key
+        || ctx->ocsp.issuer->key == NULL)
+    {
         return ngx_http_cmp_ocsp_unavailable(ctx);
     }
 

@@ -404,6 +404,43 @@ _EOC_
 
 
 
+=== previous_certificate
+--- test
+my $name = '/O=Example/CN=Example Device CA';
+my @ca = ('-addext', 'basicConstraints=critical,CA:TRUE', '-addext',
+          'keyUsage=critical,keyCertSign,cRLSign');
+my $old = make_cert('old', $name, @ca);
+my $older = make_cert('older', $name, @ca);
+my $other = make_cert('othername', '/CN=other', @ca);
+my $nocrl = make_cert('nocrl', $name, '-addext',
+    'basicConstraints=critical,CA:TRUE', '-addext',
+    'keyUsage=critical,keyCertSign');
+my $nokey = make_cert('noca', $name);
+my $p = 'previous_certificate';
+my $tmp = tmp();
+
+refused('ca', <<"_EOC_");
+$p;                       => invalid number of arguments in "$p"
+$p /nonexistent.pem;      => cannot load certificate "/nonexistent.pem"
+${p}_key $tmp/old.key;    => needs "$p" before it
+$p $old; $p $older;       => needs "${p}_key" for the one before
+$p $old; ${p}_key /nonexistent.key; => cannot load certificate key
+$p $old;                  => no "${p}_key" is defined \@end
+$p $old; ${p}_key $tmp/older.key; => does not belong to the previous \@begin
+$p $other; ${p}_key $tmp/othername.key; => has another subject than the \@begin
+$p $nocrl; ${p}_key $tmp/nocrl.key; => has no cRLSign \@begin
+$p $nokey; ${p}_key $tmp/noca.key; => is no CA certificate, its \@begin
+$p %%PKI%%/ca.pem; ${p}_key %%PKI%%/ca.key; => a key that stands there already \@begin
+$p $old; ${p}_key $tmp/old.key; $p $old; ${p}_key $tmp/old.key; => stands there already \@begin
+_EOC_
+
+accepted('ca', <<"_EOC_");
+$p $old; ${p}_key $tmp/old.key;
+$p $old; ${p}_key $tmp/old.key; $p $older; ${p}_key $tmp/older.key;
+_EOC_
+
+
+
 === ra_certificate
 --- test
 my $r = 'ra_certificate %%PKI%%/ra.pem';

@@ -79,6 +79,10 @@ cmp_ca_finish(cmp_ca_t *ca, cmp_pool_t *pool, char *err, size_t size)
     }
 
     if (rc == CMP_OK) {
+        rc = cmp_ca_check_previous(ca, err, size);
+    }
+
+    if (rc == CMP_OK) {
         rc = cmp_ca_check_response(ca, err, size);
     }
 
@@ -434,9 +438,16 @@ cmp_ca_free_trusted(cmp_trusted_t *trusted, size_t n)
 void
 cmp_ca_cleanup(cmp_ca_t *ca)
 {
+    size_t  i;
+
     X509_free(ca->current.certificate);
     sk_X509_pop_free(ca->chain, X509_free);
     EVP_PKEY_free(ca->current.key);
+
+    for (i = 0; i < ca->nprevious; i++) {
+        X509_free(ca->previous[i].certificate);
+        EVP_PKEY_free(ca->previous[i].key);
+    }
 
     X509_free(ca->response_certificate);
     sk_X509_pop_free(ca->response_chain, X509_free);

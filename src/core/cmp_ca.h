@@ -19,6 +19,7 @@
 
 
 #define CMP_MAX_DEPTH          8       /* of a certification path */
+#define CMP_MAX_PREVIOUS       8       /* keys of a CA before the current */
 
 
 typedef enum {

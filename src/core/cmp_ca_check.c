@@ -205,6 +205,83 @@ cmp_ca_check_certificate(cmp_ca_t *ca, char *err, size_t size)
 }
 
 
+/*
+ * Keys from before rollovers: what they signed goes on, so their certificates
+ * may have ended.
+ */
+
+int
+cmp_ca_check_previous(cmp_ca_t *ca, char *err, size_t size)
+{
+    size_t               i, k;
+    char                 what[64];
+    cmp_issuer_t        *previous;
+    const cmp_issuer_t  *other;
+
+    if (ca->nprevious > CMP_MAX_PREVIOUS) {
+        snprintf(err, size, "there are more than %d previous certificates",
+                 CMP_MAX_PREVIOUS);
+        return CMP_ERROR;
+    }
+
+    for (i = 0; i < ca->nprevious; i++) {
+
+        previous = &ca->previous[i];
+        snprintf(what, sizeof(what), "the previous certificate %zu", i + 1);
+
+        if (cmp_ca_check_is_ca(previous->certificate, what, err, size)
+            != CMP_OK
+            || cmp_ca_check_key(previous->certificate, previous->key, what,
+                                "previous_certificate_key", err, size)
+               != CMP_OK)
+        {
+            return CMP_ERROR;
+        }
+
+        if (!(X509_get_key_usage(previous->certificate) & KU_CRL_SIGN)
+            || X509_get0_subject_key_id(previous->certificate) == NULL)
+        {
+            snprintf(err, size, "%s has no cRLSign or no "
+                     "subjectKeyIdentifier", what);
+            return CMP_ERROR;
+        }
+
+        if (X509_NAME_cmp(X509_get_subject_name(previous->certificate),
+                          ca->subject)
+            != 0)
+        {
+            snprintf(err, size, "%s has another subject than the CA "
+                     "certificate", what);
+            return CMP_ERROR;
+        }
+
+        for (k = 0; k <= i; k++) {
+
+            other = cmp_ca_issuer(ca, k);
+
+            if (EVP_PKEY_eq(X509_get0_pubkey(other->certificate),
+                            X509_get0_pubkey(previous->certificate))
+                == 1)
+            {
+                snprintf(err, size, "%s has a key that stands there already",
+                         what);
+                return CMP_ERROR;
+            }
+        }
+
+        if (cmp_sign_md(previous->key, &previous->md) != CMP_OK) {
+            snprintf(err, size, "the key of %s cannot sign", what);
+            return CMP_ERROR;
+        }
+
+        previous->slow = (cmp_sign_slow(previous->key) != 0);
+        cmp_issuer_hash(previous);
+    }
+
+    return CMP_OK;
+}
+
+
 /* certificate, its issuer, and so on: each one signed by the next */
 
 int
@@ -539,7 +616,9 @@ cmp_ca_warm(cmp_ca_t *ca, char *err, size_t size)
     int     i;
     size_t  k;
 
-    cmp_ca_warm_cert(ca->current.certificate);
+    for (k = 0; k <= ca->nprevious; k++) {
+        cmp_ca_warm_cert(cmp_ca_issuer(ca, k)->certificate);
+    }
 
     for (i = 0; i < sk_X509_num(ca->chain); i++) {
         cmp_ca_warm_cert(sk_X509_value(ca->chain, i));

@@ -20,6 +20,7 @@
 /* names the issuer as OCSP does; a hash that cannot be made stays empty */
 void cmp_issuer_hash(cmp_issuer_t *issuer);
 
+int cmp_ca_check_previous(cmp_ca_t *ca, char *err, size_t size);
 int cmp_ca_check_certificate(cmp_ca_t *ca, char *err, size_t size);
 int cmp_ca_check_chain(cmp_ca_t *ca, char *err, size_t size);
 int cmp_ca_check_response(cmp_ca_t *ca, char *err, size_t size);

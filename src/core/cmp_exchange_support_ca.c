@@ -38,13 +38,31 @@ cmp_support_ca_certs(cmp_exchange_t *ex, const ASN1_TYPE *value,
 {
     int              i, rc;
     X509            *cert;
+    size_t           n;
+    time_t           now;
     STACK_OF(X509)  *certs;
 
     (void) value;
     (void) refusal;
 
     certs = NULL;
+    now = (time_t) (ex->conf->now / 1000);
     rc = cmp_push_certificate(&certs, ex->ca->current.certificate);
+
+    /* those of keys from before, for certificates that they have signed */
+
+    for (n = 0; rc == CMP_OK && n < ex->ca->nprevious; n++) {
+
+        cert = ex->ca->previous[n].certificate;
+
+        if (X509_cmp_time(X509_get0_notAfter(cert), &now) > 0
+            && X509_self_signed(cert, 0) == 0)
+        {
+            rc = cmp_push_certificate(&certs, cert);
+        }
+    }
+
+    cmp_crypto_error(NULL, 0);
 
     for (i = 0; rc == CMP_OK && i < sk_X509_num(ex->ca->chain); i++) {
 

@@ -25,9 +25,9 @@ static const cmp_profile_t *cmp_path_own_ra(const cmp_ca_t *ca,
     const cmp_certificate_t *record, X509 *cert);
 static int cmp_path_listed(const cmp_ca_t *ca, const cmp_str_t *der,
     X509 *cert, cmp_pool_t *pool, const cmp_trusted_t **ra);
-static int cmp_path_issued_here(const cmp_ca_t *ca, X509 *cert);
+static X509 *cmp_path_issued_here(const cmp_ca_t *ca, X509 *cert);
 static int cmp_path_check_chain(const cmp_ca_t *ca, const cmp_msg_t *msg,
-    cmp_refusal_t *refusal);
+    X509 *signer, cmp_refusal_t *refusal);
 static int cmp_path_has_cert(const STACK_OF(X509) *certs, const X509 *cert);
 static int cmp_path_check_validity(X509 *cert, int64_t now,
     cmp_refusal_t *refusal);
@@ -202,7 +202,7 @@ cmp_path_classify(const cmp_ca_t *ca, const cmp_msg_t *msg,
         }
 
         if (ca->conformance == CMP_RFC9483) {
-            return cmp_path_check_chain(ca, msg, refusal);
+            return cmp_path_check_chain(ca, msg, signer->cert, refusal);
         }
 
         return CMP_OK;
@@ -213,7 +213,7 @@ cmp_path_classify(const cmp_ca_t *ca, const cmp_msg_t *msg,
      * if an anchor is above this CA.
      */
 
-    if (cmp_path_issued_here(ca, signer->cert) != 0) {
+    if (cmp_path_issued_here(ca, signer->cert) != NULL) {
         return cmp_refuse(refusal, CMP_REFUSE_SIGNER_NOT_TRUSTED,
                           "this CA does not know the certificate");
     }
@@ -329,23 +329,36 @@ cmp_path_listed(const cmp_ca_t *ca, const cmp_str_t *der, X509 *cert,
 }
 
 
-static int
+/* the certificate of the key that issued it, NULL when none of ours did */
+
+static X509 *
 cmp_path_issued_here(const cmp_ca_t *ca, X509 *cert)
 {
-    int  rc;
+    size_t               i;
+    X509                *found;
+    const cmp_issuer_t  *issuer;
 
     if (X509_NAME_cmp(X509_get_issuer_name(cert),
                       X509_get_subject_name(ca->current.certificate))
         != 0)
     {
-        return 0;
+        return NULL;
     }
 
-    rc = X509_verify(cert, X509_get0_pubkey(ca->current.certificate));
+    found = NULL;
+
+    for (i = 0; found == NULL && i <= ca->nprevious; i++) {
+
+        issuer = cmp_ca_issuer(ca, i);
+
+        if (X509_verify(cert, X509_get0_pubkey(issuer->certificate)) == 1) {
+            found = issuer->certificate;
+        }
+    }
 
     cmp_crypto_error(NULL, 0);
 
-    return rc == 1;
+    return found;
 }
 
 
@@ -353,12 +366,15 @@ cmp_path_issued_here(const cmp_ca_t *ca, X509 *cert)
 
 static int
 cmp_path_check_chain(const cmp_ca_t *ca, const cmp_msg_t *msg,
-    cmp_refusal_t *refusal)
+    X509 *signer, cmp_refusal_t *refusal)
 {
     int    i;
     X509  *cert;
 
-    cert = ca->current.certificate;
+    /* those above a previous certificate are not known: they may be others */
+
+    cert = (ca->nprevious != 0) ? cmp_path_issued_here(ca, signer)
+                                : ca->current.certificate;
 
     for (i = 0; cert != NULL; i++) {
 
@@ -368,6 +384,10 @@ cmp_path_check_chain(const cmp_ca_t *ca, const cmp_msg_t *msg,
             cmp_crypto_error(NULL, 0);
             return cmp_refuse(refusal, CMP_REFUSE_SIGNER_NOT_TRUSTED,
                               "its chain is not in extraCerts");
+        }
+
+        if (i == 0 && cert != ca->current.certificate) {
+            break;
         }
 
         cert = (i < sk_X509_num(ca->chain)) ? sk_X509_value(ca->chain, i)

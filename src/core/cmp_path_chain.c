@@ -346,8 +346,13 @@ cmp_path_issuer(const cmp_ca_t *ca, const cmp_msg_t *msg, X509 *cert)
         return cert;
     }
 
-    if (cmp_path_is_issuer(ca->current.certificate, cert) != 0) {
-        return ca->current.certificate;
+    for (n = 0; n <= ca->nprevious; n++) {
+
+        issuer = cmp_ca_issuer(ca, n)->certificate;
+
+        if (cmp_path_is_issuer(issuer, cert) != 0) {
+            return issuer;
+        }
     }
 
     for (i = 0; i < sk_X509_num(ca->chain); i++) {

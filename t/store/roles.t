@@ -42,7 +42,8 @@ is("@failed", '', 'cmp_server reads and writes no table');
 
 my %server = map { $_ => 1 } qw(schema_version ca_register load commit sweep
                                 crl_current crl_begin crl_entries crl_store
-                                crl_due crl_put crl_read);
+                                crl_due crl_put crl_read ocsp_status
+                                changes);
 
 is(value("SELECT string_agg(DISTINCT proname, ' ' ORDER BY proname)"
          . " FROM pg_proc WHERE pronamespace = 'cmp'::regnamespace"

@@ -65,6 +65,13 @@ static ngx_command_t  ngx_http_cmp_commands[] = {
       0,
       NULL },
 
+    { ngx_string("cmp_ca_certificate"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_cmp_ca_certificate_location,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
     { ngx_string("cmp_ocsp"),
       NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_http_cmp_ocsp,
@@ -179,6 +186,7 @@ ngx_http_cmp_postconfiguration(ngx_conf_t *cf)
 
     if (ngx_http_cmp_ca_init(cf, mcf) != NGX_OK
         || ngx_http_cmp_crl_init_conf(cf, mcf) != NGX_OK
+        || ngx_http_cmp_ca_certificate_init(cf, mcf) != NGX_OK
         || ngx_http_cmp_ocsp_zone(cf, mcf) != NGX_OK)
     {
         return NGX_ERROR;
@@ -223,6 +231,9 @@ ngx_http_cmp_create_main_conf(ngx_conf_t *cf)
 
     if (ngx_array_init(&mcf->cas, cf->pool, 4, sizeof(ngx_http_cmp_ca_t *))
         != NGX_OK
+        || ngx_array_init(&mcf->certificates, cf->pool, 4,
+                          sizeof(ngx_http_cmp_ca_certificate_t *))
+           != NGX_OK
         || ngx_array_init(&mcf->profiles, cf->pool, 4,
                           sizeof(ngx_http_cmp_profile_t *))
            != NGX_OK
@@ -266,6 +277,7 @@ ngx_http_cmp_create_loc_conf(ngx_conf_t *cf)
      *     conf->ca = NULL;
      *     conf->crl = NULL;
      *     conf->ocsp = NULL;
+     *     conf->certificate = NULL;
      */
 
     return ngx_pcalloc(cf->pool, sizeof(ngx_http_cmp_loc_conf_t));
@@ -285,7 +297,8 @@ ngx_http_cmp_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     /* "if" and "limit_except" blocks belong to their location */
 
     if ((clcf->noname || clcf->lmt_excpt)
-        && conf->ca == NULL && conf->crl == NULL && conf->ocsp == NULL)
+        && conf->ca == NULL && conf->crl == NULL && conf->ocsp == NULL
+        && conf->certificate == NULL)
     {
         *conf = *prev;
     }
@@ -300,6 +313,9 @@ ngx_http_cmp_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
 
         } else if (conf->ocsp != NULL) {
             clcf->handler = ngx_http_cmp_ocsp_handler;
+
+        } else if (conf->certificate != NULL) {
+            clcf->handler = ngx_http_cmp_ca_certificate_handler;
         }
     }
 

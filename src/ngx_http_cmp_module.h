@@ -29,6 +29,7 @@ typedef struct ngx_http_cmp_crl_s       ngx_http_cmp_crl_t;
 typedef struct ngx_http_cmp_crl_ctx_s   ngx_http_cmp_crl_ctx_t;
 typedef struct ngx_http_cmp_throttle_s  ngx_http_cmp_throttle_t;
 typedef struct ngx_http_cmp_ocsp_cache_s  ngx_http_cmp_ocsp_cache_t;
+typedef struct ngx_http_cmp_ca_certificate_s  ngx_http_cmp_ca_certificate_t;
 typedef struct ngx_http_cmp_main_conf_s  ngx_http_cmp_main_conf_t;
 
 
@@ -157,6 +158,8 @@ struct ngx_http_cmp_main_conf_s {
     ngx_shm_zone_t             *throttle_zone;
     ngx_http_cmp_throttle_t    *throttle;        /* in the zone */
 
+    ngx_array_t                 certificates;
+                                     /* ngx_http_cmp_ca_certificate_t * */
     size_t                      ocsp_size;       /* 0: no cache */
     ngx_http_cmp_ocsp_cache_t  *ocsp_cache;      /* in its zone, or NULL */
     ngx_uint_t                  ocsp_used;   /* unsigned  ocsp_used:1; */
@@ -185,6 +188,8 @@ typedef struct {
     ngx_http_cmp_ca_t          *ca;          /* cmp_pass */
     ngx_http_cmp_crl_conf_t    *crl;         /* cmp_crl */
     ngx_http_cmp_ca_t          *ocsp;        /* cmp_ocsp */
+    ngx_http_cmp_ca_certificate_t
+                               *certificate; /* cmp_ca_certificate */
 } ngx_http_cmp_loc_conf_t;
 
 
@@ -288,6 +293,17 @@ ngx_int_t ngx_http_cmp_crl_init_conf(ngx_conf_t *cf,
     ngx_http_cmp_main_conf_t *mcf);
 
 
+/* --- ngx_http_cmp_ca_certificate.c --- */
+
+/* the directive cmp_ca_certificate */
+char *ngx_http_cmp_ca_certificate_location(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
+
+/* what needs all of the blocks; NGX_OK or NGX_ERROR, logged */
+ngx_int_t ngx_http_cmp_ca_certificate_init(ngx_conf_t *cf,
+    ngx_http_cmp_main_conf_t *mcf);
+
+
 /* --- ngx_http_cmp_ocsp_conf.c --- */
 
 /* the directives cmp_ocsp and cmp_ocsp_cache, settings of cmp_ca */
@@ -337,6 +353,7 @@ ngx_int_t ngx_http_cmp_throttle_zone(ngx_conf_t *cf,
 ngx_int_t ngx_http_cmp_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_cmp_crl_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_cmp_ocsp_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_cmp_ca_certificate_handler(ngx_http_request_t *r);
 
 
 /* --- ngx_http_cmp_crl_cache.c --- */

@@ -188,6 +188,21 @@ int cmp_ca_read_crls(const char *file, STACK_OF(X509_CRL) **crls, char *err,
 /* 0: the current one, n: the nth previous one; NULL when there is none */
 const cmp_issuer_t *cmp_ca_issuer(const cmp_ca_t *ca, size_t n);
 
+/* the order is that of the types in ngx_http_cmp_ca_certificate.c */
+
+typedef enum {
+    CMP_EXPORT_DER = 0,                 /* the certificate alone */
+    CMP_EXPORT_PEM,                     /* and its issuers, without the root */
+    CMP_EXPORT_PKCS7                    /* the same, certs-only */
+} cmp_export_e;
+
+/*
+ * The certificate of the nth key, as in cmp_ca_issuer(), in the pool.  CMP_OK
+ * or CMP_ERROR.
+ */
+int cmp_ca_export(const cmp_ca_t *ca, size_t n, cmp_export_e format,
+    cmp_pool_t *pool, cmp_str_t *out);
+
 /* by name; an empty name is the default; NULL when there is none */
 const cmp_profile_t *cmp_ca_profile(const cmp_ca_t *ca, const cmp_str_t *name);
 

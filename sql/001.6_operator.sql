@@ -327,6 +327,28 @@ $$;
 
 -- certificates
 
+-- The serial numbers of all certificates of a public key, the latest first; by
+-- the index of keys, however many certificates there are.
+
+CREATE FUNCTION cmp.certificates_of_key(p_ca int4, p_key_hash bytea)
+RETURNS bytea[]
+LANGUAGE sql STABLE AS $$
+    WITH RECURSIVE chain (ca_id, serial, previous) AS (
+        SELECT c.ca_id, c.serial, c.key_previous
+        FROM cmp.ca a
+            JOIN cmp.key k
+            ON k.ca_id = a.id AND k.key_id = substr(p_key_hash, 1, 16)
+            JOIN cmp.certificate c ON c.serial = k.serial AND c.ca_id = a.id
+        WHERE (p_ca IS NULL OR a.id = p_ca) AND c.key_hash = p_key_hash
+        UNION
+        SELECT c.ca_id, c.serial, c.key_previous
+        FROM chain n
+            JOIN cmp.certificate c
+            ON c.serial = n.previous AND c.ca_id = n.ca_id)
+    SELECT coalesce(array_agg(serial ORDER BY serial DESC), '{}') FROM chain
+$$;
+
+
 CREATE FUNCTION cmp.certificate_list(
     p_ca            text DEFAULT NULL,
     p_serial        text DEFAULT NULL,
@@ -335,23 +357,41 @@ CREATE FUNCTION cmp.certificate_list(
     p_profile       text DEFAULT NULL,
     p_since         timestamptz DEFAULT NULL,
     p_expires       timestamptz DEFAULT NULL,   -- before
-    p_limit         int4 DEFAULT 100)
+    p_limit         int4 DEFAULT 100,
+    p_key_hash      text DEFAULT NULL,      -- SHA-256, hex
+    p_after         text DEFAULT NULL)      -- the last serial of a page
 RETURNS TABLE (ca text, serial text, state text, subject text, profile text,
     not_before timestamptz, not_after timestamptz, issued timestamptz,
-    revoked timestamptz, reason text)
+    revoked timestamptz, reason text, key_hash text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_ca        int4;
-    v_serial    bytea;
+    v_serials   bytea[];
+    v_after     bytea;
 BEGIN
     IF p_ca IS NOT NULL THEN
         v_ca := cmp.find_ca(p_ca);
     END IF;
 
     IF p_serial IS NOT NULL THEN
-        v_serial := cmp.parse_serial(p_serial);
+        v_serials := ARRAY[cmp.parse_serial(p_serial)];
+    END IF;
+
+    IF p_after IS NOT NULL THEN
+        v_after := cmp.parse_serial(p_after);
+    END IF;
+
+    IF p_key_hash IS NOT NULL THEN
+        IF p_key_hash !~ '^[0-9A-Fa-f]{64}$' THEN
+            PERFORM cmp.refuse('a key is named by the 64 hex digits of the '
+                'SHA-256 of its SubjectPublicKeyInfo');
+        END IF;
+
+        SELECT coalesce(array_agg(s), '{}') INTO v_serials
+        FROM unnest(cmp.certificates_of_key(v_ca, decode(p_key_hash, 'hex'))) s
+        WHERE p_serial IS NULL OR s = v_serials[1];
     END IF;
 
     IF p_state NOT IN ('unconfirmed', 'valid', 'hold', 'revoked', 'expired')
@@ -363,7 +403,7 @@ BEGIN
     RETURN QUERY
     SELECT a.name, encode(c.serial, 'hex'), s.state, c.subject, c.profile,
         c.not_before, c.not_after, c.issued_at, r.revoked_at,
-        cmp.reason_name(r.reason)
+        cmp.reason_name(r.reason), encode(c.key_hash, 'hex')
     FROM cmp.certificate c
         JOIN cmp.ca a ON a.id = c.ca_id
         LEFT JOIN cmp.revocation r
@@ -372,7 +412,8 @@ BEGIN
                              THEN 'expired' ELSE cmp.state_name(c.state) END
                 ) AS s (state)
     WHERE (v_ca IS NULL OR c.ca_id = v_ca)
-        AND (v_serial IS NULL OR c.serial = v_serial)
+        AND (v_serials IS NULL OR c.serial = ANY (v_serials))
+        AND (v_after IS NULL OR c.serial < v_after)
         AND (p_subject IS NULL OR cmp.matches(c.subject, p_subject))
         AND (p_state IS NULL OR s.state = p_state)
         AND (p_profile IS NULL OR c.profile = p_profile)

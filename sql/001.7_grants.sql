@@ -56,7 +56,7 @@ GRANT EXECUTE ON FUNCTION
     cmp.rollover_show(text),
     cmp.credential_list(text, text),
     cmp.certificate_list(text, text, text, text, text, timestamptz,
-        timestamptz, int4),
+        timestamptz, int4, text, text),
     cmp.certificate_show(text, text),
     cmp.request_list(text, text, text, int4),
     cmp.request_show(int8),

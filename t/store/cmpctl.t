@@ -249,6 +249,19 @@ is(listed('--serial', '00:' . join ':', $second =~ /../g), $second,
    'as openssl prints it');
 is(listed('--ca', 'devices', '--profile', 'device', '--since', '1h',
           '--limit', 1), (reverse sort $first, $second, $third)[0], 'limited');
+my @all = reverse sort $first, $second, $third;
+
+is(listed('--limit', 1, '--after', $all[0]), $all[1], 'the next page');
+is(listed('--after', $all[2]), '', 'behind the last one');
+
+my $hash = value("SELECT encode(sha256('key 2'), 'hex')");
+
+is(listed('--key-hash', $hash), $second, 'by the hash of its key');
+is(JSON::PP::decode_json($out)->[0]{key_hash}, $hash, 'which is shown');
+is(listed('--key-hash', uc $hash, '--serial', $first), '', 'of another one');
+is(listed('--key-hash', '0' x 64), '', 'of no certificate');
+run_not('a hash that is none', 1, qr/64 hex digits/, 'certificate', 'list',
+        '--key-hash', "12'");
 is(listed('--since', '2100-01-01'), '', 'none since then');
 is(listed('--profile', 'other'), '', 'none of a profile');
 run_not('a state that is none', 1, qr/"lost" is not a state/, 'certificate',
@@ -284,6 +297,12 @@ is(value("SELECT compromised FROM cmp.key WHERE serial = '\\x$first'"), 't',
    'the key is compromised');
 run_not('revoke again', 1, qr/the certificate is revoked/, 'certificate',
         'revoke', $first);
+run_not('several, one of them revoked', 1, qr/the certificate is revoked/,
+        'certificate', 'revoke', $second, $first);
+is(listed('--state', 'revoked'), $first, 'none was done');
+run_ok('several', 'certificate', 'revoke', $second, $third);
+is(listed('--state', 'revoked'), join(' ', reverse sort $first, $second,
+                                      $third), 'all of them');
 run_not('of another CA', 1, qr/there is no CA "other"/, 'certificate',
         'revoke', '--ca', 'other', $second);
 

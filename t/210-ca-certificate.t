@@ -80,7 +80,7 @@ is($r{'ca.pem'}{body}, $there, 'PEM: without the root');
 my ($rc, $out) = execute('openssl', 'pkcs7', '-inform', 'DER', '-in',
     main::save('ca.p7c', $r{'ca.p7c'}{body}), '-print_certs');
 is($rc, 0, 'PKCS#7') or diag($out);
-like($out, qr/subject=O = Example, CN = Example Device CA/, 'has it');
+like($out, qr/subject=O ?= ?Example, CN ?= ?Example Device CA/, 'has it');
 is(() = $out =~ /BEGIN CERTIFICATE/g, 1, 'and no other');
 
 

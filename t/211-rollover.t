@@ -147,10 +147,10 @@ for my $name (qw(new1 updated)) {
     is($status, 0, "$name is of the new key") or diag($out);
 }
 
-# questions by it: both CA certificates
+# questions by it, one that clients of every age know
 
 ($status, $out) = main::by($new, 'genm', '-cert', tmp('old2.pem'), '-key',
-    tmp('old2.key'), '-infotype', 'caCerts');
+    tmp('old2.key'), '-infotype', 'signKeyPairTypes');
 is($status, 0, 'genm') or diag($out);
 
 # everything is fine everywhere

@@ -530,6 +530,7 @@ ngx_http_cmp_crl_submit(ngx_http_cmp_crl_t *crl, ngx_http_cmp_crl_step_pt next)
     crl->op.done = ngx_http_cmp_crl_done;
     crl->op.data = crl;
     crl->op.log = ngx_cycle->log;
+    crl->op.background = 1;
 
     if (ngx_http_cmp_pg_submit(crl->main->store, &crl->op) != NGX_OK) {
         return NGX_ERROR;

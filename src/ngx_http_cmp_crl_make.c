@@ -571,6 +571,8 @@ ngx_http_cmp_crl_post(ngx_http_cmp_crl_t *crl)
 static void
 ngx_http_cmp_crl_thread_func(void *data, ngx_log_t *log)
 {
+    ngx_http_cmp_thread_begin();
+
     ngx_http_cmp_crl_work(data);
 }
 

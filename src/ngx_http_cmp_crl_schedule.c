@@ -219,6 +219,7 @@ ngx_http_cmp_crl_schedule_ca(ngx_http_cmp_crl_schedule_t *sched)
         op->done = ngx_http_cmp_crl_schedule_done;
         op->data = sched;
         op->log = ngx_cycle->log;
+        op->background = 1;
         op->commit = 0;
 
         if (ngx_http_cmp_pg_submit(sched->main->store, op) == NGX_OK) {

@@ -343,7 +343,8 @@ ngx_http_cmp_init_process(ngx_cycle_t *cycle)
 
     mcf->ready = 1;
 
-    if (ngx_http_cmp_crl_init(cycle, mcf) != NGX_OK
+    if (ngx_http_cmp_thread_init(cycle) != NGX_OK
+        || ngx_http_cmp_crl_init(cycle, mcf) != NGX_OK
         || ngx_http_cmp_ocsp_init(cycle, mcf) != NGX_OK
         || ngx_http_cmp_sweep_init(cycle, mcf) != NGX_OK)
     {
@@ -368,6 +369,7 @@ ngx_http_cmp_exit_process(ngx_cycle_t *cycle)
     ngx_http_cmp_ocsp_exit();
     ngx_http_cmp_crl_exit(mcf);
     ngx_http_cmp_pg_exit_process(cycle, mcf->store);
+    ngx_http_cmp_thread_exit(cycle);
 }
 
 

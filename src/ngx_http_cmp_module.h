@@ -377,6 +377,20 @@ ngx_int_t ngx_http_cmp_sweep_init(ngx_cycle_t *cycle,
 void ngx_http_cmp_sweep_exit(void);
 
 
+/* --- ngx_http_cmp_thread.c --- */
+
+/*
+ * For init_process() and exit_process() of the module.  The second waits, a
+ * second at most, until the threads that used OpenSSL have freed what it keeps
+ * for them.
+ */
+ngx_int_t ngx_http_cmp_thread_init(ngx_cycle_t *cycle);
+void ngx_http_cmp_thread_exit(ngx_cycle_t *cycle);
+
+/* to be called in a thread of a pool before it uses OpenSSL */
+void ngx_http_cmp_thread_begin(void);
+
+
 /* --- ngx_http_cmp_variables.c --- */
 
 ngx_int_t ngx_http_cmp_add_variables(ngx_conf_t *cf);

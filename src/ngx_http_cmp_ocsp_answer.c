@@ -405,6 +405,8 @@ ngx_http_cmp_ocsp_post(ngx_http_cmp_ocsp_ctx_t *ctx)
 static void
 ngx_http_cmp_ocsp_thread_func(void *data, ngx_log_t *log)
 {
+    ngx_http_cmp_thread_begin();
+
     ngx_http_cmp_ocsp_sign(data);
 }
 

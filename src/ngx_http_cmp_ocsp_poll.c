@@ -117,6 +117,7 @@ ngx_http_cmp_ocsp_poll_handler(ngx_event_t *ev)
     op->done = ngx_http_cmp_ocsp_poll_done;
     op->data = poll;
     op->log = ngx_cycle->log;
+    op->background = 1;
 
     if (ngx_http_cmp_pg_submit(poll->main->store, op) != NGX_OK) {
         ngx_http_cmp_ocsp_poll_again(poll, NGX_HTTP_CMP_OCSP_RETRY);

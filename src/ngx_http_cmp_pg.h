@@ -79,6 +79,12 @@ struct ngx_http_cmp_pg_op_s {
     /* has writes: not sent again once it may have reached the server */
     unsigned                   commit:1;
 
+    /* of the worker itself: takes no place of a request in the queue */
+    unsigned                   background:1;
+
+    /* follows one that was accepted: a full queue does not refuse it */
+    unsigned                   admitted:1;
+
     /* valid in done(): of the first error, or empty strings */
     char                       sqlstate[6];
     char                       message[NGX_HTTP_CMP_PG_MESSAGE_LEN];
@@ -101,7 +107,7 @@ struct ngx_http_cmp_pg_op_s {
 typedef struct {
     ngx_uint_t                 connected;    /* now: usable connections */
     ngx_uint_t                 busy;         /* now: with an operation */
-    ngx_uint_t                 queued;       /* now: operations waiting */
+    ngx_uint_t                 queued;       /* now: requests waiting */
     ngx_uint_t                 opened;       /* connections made */
     ngx_uint_t                 failed;       /* attempts failed */
     ngx_uint_t                 queries;      /* pipelines sent */

@@ -89,7 +89,9 @@ ngx_http_cmp_pg_submit(ngx_http_cmp_pg_store_t *store,
         return NGX_DECLINED;
     }
 
-    if (ngx_queue_empty(&store->idle)
+    if (op->background == 0
+        && op->admitted == 0
+        && ngx_queue_empty(&store->idle)
         && store->stat.queued >= store->queue_max)
     {
         store->stat.errors++;
@@ -180,7 +182,9 @@ ngx_http_cmp_pg_op_enqueue(ngx_http_cmp_pg_op_t *op)
     op->state = NGX_HTTP_CMP_PG_OP_QUEUED;
     op->conn = NULL;
 
-    op->store->stat.queued++;
+    if (op->background == 0) {
+        op->store->stat.queued++;
+    }
 
     ngx_add_timer(&op->event, op->store->queue_timeout);
 }
@@ -191,7 +195,9 @@ ngx_http_cmp_pg_op_dequeue(ngx_http_cmp_pg_op_t *op)
 {
     ngx_queue_remove(&op->queue);
 
-    op->store->stat.queued--;
+    if (op->background == 0) {
+        op->store->stat.queued--;
+    }
 
     if (op->event.timer_set) {
         ngx_del_timer(&op->event);

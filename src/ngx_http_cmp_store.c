@@ -75,6 +75,7 @@ ngx_http_cmp_store_submit(ngx_http_cmp_ctx_t *ctx)
     rc = ngx_http_cmp_pg_submit(ctx->main->store, &ctx->op);
 
     if (rc == NGX_OK) {
+        ctx->op.admitted = 1;
         ctx->waiting = 1;
         return NGX_AGAIN;
     }

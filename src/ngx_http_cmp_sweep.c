@@ -143,6 +143,7 @@ ngx_http_cmp_register_handler(ngx_event_t *ev)
     op->data = worker;
     op->log = ngx_cycle->log;
     op->commit = 1;
+    op->background = 1;
 
     if (ngx_http_cmp_pg_submit(worker->main->store, op) != NGX_OK) {
         ngx_add_timer(ev, NGX_HTTP_CMP_REGISTER_RETRY);
@@ -255,6 +256,7 @@ ngx_http_cmp_sweep_handler(ngx_event_t *ev)
     op->data = worker;
     op->log = ngx_cycle->log;
     op->commit = 1;
+    op->background = 1;
 
     if (ngx_http_cmp_pg_submit(worker->main->store, op) != NGX_OK) {
         ngx_http_cmp_sweep_schedule(worker, NGX_HTTP_CMP_SWEEP_INTERVAL);

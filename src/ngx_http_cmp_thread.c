@@ -3,7 +3,8 @@
  * Copyright (C) ngx_http_cmp_module contributors
  *
  * Decisions that would stop the event loop for long: signatures by RSA keys
- * and tokens, MACs with many iterations.
+ * and tokens, MACs with many iterations.  And the end of the threads in which
+ * they are made.
  */
 
 
@@ -14,10 +15,87 @@
 
 
 #define NGX_HTTP_CMP_THREAD_TIME  60000
+#define NGX_HTTP_CMP_THREAD_ENDS  1000
 
+
+static void ngx_http_cmp_thread_end(void *data);
 
 static void ngx_http_cmp_thread_func(void *data, ngx_log_t *log);
 static void ngx_http_cmp_thread_event_handler(ngx_event_t *ev);
+
+
+static pthread_key_t  ngx_http_cmp_thread_key;
+static ngx_atomic_t   ngx_http_cmp_threads;
+
+
+ngx_int_t
+ngx_http_cmp_thread_init(ngx_cycle_t *cycle)
+{
+    ngx_err_t  err;
+
+    err = pthread_key_create(&ngx_http_cmp_thread_key,
+                             ngx_http_cmp_thread_end);
+    if (err != 0) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, err,
+                      "pthread_key_create() failed");
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * The exit of nginx's pools lets a thread go before the destructors of its
+ * thread-specific data have run.  Those of OpenSSL must not race with
+ * OPENSSL_cleanup(), which the process runs at its exit.
+ */
+
+void
+ngx_http_cmp_thread_exit(ngx_cycle_t *cycle)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_HTTP_CMP_THREAD_ENDS; i++) {
+
+        if (ngx_http_cmp_threads == 0) {
+            return;
+        }
+
+        ngx_msleep(1);
+    }
+
+    ngx_log_error(NGX_LOG_ERR, cycle->log, 0,
+                  "%uA threads have not ended", ngx_http_cmp_threads);
+}
+
+
+void
+ngx_http_cmp_thread_begin(void)
+{
+    if (pthread_getspecific(ngx_http_cmp_thread_key) != NULL) {
+        return;
+    }
+
+    /* any value but NULL: the destructor is not called otherwise */
+
+    if (pthread_setspecific(ngx_http_cmp_thread_key, &ngx_http_cmp_thread_key)
+        == 0)
+    {
+        (void) ngx_atomic_fetch_add(&ngx_http_cmp_threads, 1);
+    }
+}
+
+
+/* what OpenSSL keeps for the thread, whichever destructor is called first */
+
+static void
+ngx_http_cmp_thread_end(void *data)
+{
+    OPENSSL_thread_stop();
+
+    (void) ngx_atomic_fetch_add(&ngx_http_cmp_threads, -1);
+}
 
 
 ngx_int_t
@@ -96,6 +174,8 @@ ngx_http_cmp_thread_func(void *data, ngx_log_t *log)
 {
     ngx_http_cmp_ctx_t *ctx = data;
 
+    ngx_http_cmp_thread_begin();
+
     ctx->next = cmp_exchange_decide(ctx->exchange,
                                     ctx->loaded ? ctx->records : NULL);
 }
@@ -140,6 +220,19 @@ ngx_http_cmp_thread_event_handler(ngx_event_t *ev)
 
 
 #else
+
+
+ngx_int_t
+ngx_http_cmp_thread_init(ngx_cycle_t *cycle)
+{
+    return NGX_OK;
+}
+
+
+void
+ngx_http_cmp_thread_exit(ngx_cycle_t *cycle)
+{
+}
 
 
 ngx_int_t

@@ -37,6 +37,7 @@
 #define LOAD_SAMPLE            16      /* --verify=sample: one in so many */
 #define LOAD_MAX_PAUSES        16
 #define LOAD_TEXTS             8       /* errors that are shown */
+#define LOAD_QUANTILES         5
 
 
 typedef enum {
@@ -153,6 +154,14 @@ typedef struct {
 } load_times_t;
 
 
+/* the last quantile is the maximum */
+
+typedef struct {
+    double                 ms[LOAD_QUANTILES];
+    double                 mean;
+} load_summary_t;
+
+
 typedef struct {
     load_times_t           operation;
     load_times_t           step[LOAD_MAX_STEPS];
@@ -162,6 +171,8 @@ typedef struct {
     int                    ntexts;
     long                   completed;       /* without an error */
     long                   reconnects;
+    uint64_t               sent;            /* octets, HTTP included */
+    uint64_t               received;
     double                 seconds;
     double                 cpu;             /* of this process */
     double                 prepared;        /* s */
@@ -403,12 +414,18 @@ void load_conn_failed(load_t *load, load_conn_t *c, int kind,
 
 
 /* cmpload_stat.c */
+extern const char  *load_kind_names[LOAD_KINDS];
+
 void load_stat_create(load_stat_t *stat, long n);
 void load_stat_add(load_times_t *times, uint64_t ns);
 void load_stat_error(load_stat_t *stat, int kind, const char *text);
 void load_stat_serials(load_t *load);
-void load_stat_print(load_t *load);
+void load_times_summary(load_times_t *times, load_summary_t *summary);
 void load_stat_free(load_stat_t *stat);
+
+
+/* cmpload_print.c */
+void load_stat_print(load_t *load);
 
 
 #endif /* _CMPLOAD_H_INCLUDED_ */

@@ -297,6 +297,7 @@ load_conn_write(load_t *load, load_conn_t *c)
         }
 
         c->sent += n;
+        load->stat.sent += n;
     }
 
     if (c->writing != (c->sent < request->len)) {
@@ -340,6 +341,7 @@ load_conn_read(load_t *load, load_conn_t *c)
         }
 
         c->in_len += n;
+        load->stat.received += n;
 
         if (load_conn_parse(load, c) != 0) {
             return;

@@ -1,0 +1,317 @@
+
+/*
+ * Copyright (C) ngx_http_cmp_module contributors
+ *
+ * What was measured, as text and as JSON.
+ */
+
+
+#include <cmpload.h>
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+
+static void load_text(load_t *load);
+static void load_text_times(const char *name, load_times_t *times);
+static void load_json(load_t *load);
+static void load_json_settings(const load_t *load);
+static void load_json_steps(load_t *load);
+static void load_json_times(const char *name, load_times_t *times,
+    const char *end);
+static void load_json_number(const char *name, double value);
+static void load_json_string(const char *name, const char *value,
+    const char *end);
+static const char *load_step_name(const load_t *load, int step);
+static const char *load_protection_name(const load_conf_t *conf);
+static const char *load_verify_name(const load_t *load);
+static double load_throughput(const load_t *load);
+static double load_cpu_share(const load_t *load);
+
+
+static const char  *load_quantile_names[LOAD_QUANTILES] = {
+    "p50", "p90", "p99", "p99.9", "max"
+};
+
+
+void
+load_stat_print(load_t *load)
+{
+    if (load->conf->json) {
+        load_json(load);
+
+    } else {
+        load_text(load);
+    }
+
+    (void) fflush(stdout);
+}
+
+
+static void
+load_text(load_t *load)
+{
+    int                i;
+    const load_conf_t  *conf;
+    const load_stat_t  *stat;
+
+    conf = load->conf;
+    stat = &load->stat;
+
+    printf("operation      %s, %s protection, %s keys\n", conf->op->name,
+           load_protection_name(conf), conf->key);
+
+    if (conf->rate != 0) {
+        printf("load           %.1f/s due, %ld connections\n", conf->rate,
+               conf->connections);
+
+    } else {
+        printf("load           closed loop, %ld connections\n",
+               conf->connections);
+    }
+
+    printf("verified       %s\n", load_verify_name(load));
+    printf("completed      %ld in %.3f s, %ld errors, %ld reconnects\n",
+           stat->completed, stat->seconds, stat->nerrors, stat->reconnects);
+    printf("throughput     %.1f/s\n", load_throughput(load));
+    printf("client         %.3f s CPU (%.0f %%), %.3f s preparation before\n",
+           stat->cpu, load_cpu_share(load) * 100, stat->prepared);
+
+    printf("latency, ms   ");
+
+    for (i = 0; i < LOAD_QUANTILES; i++) {
+        printf("%10s", load_quantile_names[i]);
+    }
+
+    printf("%10s\n", "mean");
+
+    load_text_times(conf->op->name, &load->stat.operation);
+
+    for (i = 0; i < LOAD_MAX_STEPS && conf->op->confirm; i++) {
+        load_text_times(load_step_name(load, i), &load->stat.step[i]);
+    }
+
+    for (i = 0; i < LOAD_KINDS; i++) {
+        if (stat->errors[i] != 0) {
+            printf("error          %s: %ld\n", load_kind_names[i],
+                   stat->errors[i]);
+        }
+    }
+
+    for (i = 0; i < stat->ntexts; i++) {
+        printf("for example    %s\n", stat->texts[i]);
+    }
+}
+
+
+static void
+load_text_times(const char *name, load_times_t *times)
+{
+    int             i;
+    load_summary_t  summary;
+
+    load_times_summary(times, &summary);
+
+    printf("  %-12s", name);
+
+    for (i = 0; i < LOAD_QUANTILES; i++) {
+        printf("%10.3f", summary.ms[i]);
+    }
+
+    printf("%10.3f\n", summary.mean);
+}
+
+
+static void
+load_json(load_t *load)
+{
+    int                 i;
+    const char         *comma;
+    const load_stat_t  *stat;
+
+    stat = &load->stat;
+
+    printf("{\n");
+    load_json_settings(load);
+
+    printf("  \"started\": %ld,\n", load->next);
+    printf("  \"completed\": %ld,\n", stat->completed);
+    printf("  \"seconds\": %.6f,\n", stat->seconds);
+    printf("  \"throughput\": %.3f,\n", load_throughput(load));
+    printf("  \"client_cpu_seconds\": %.6f,\n", stat->cpu);
+    printf("  \"client_cpu_share\": %.4f,\n", load_cpu_share(load));
+    printf("  \"preparation_seconds\": %.6f,\n", stat->prepared);
+    printf("  \"reconnects\": %ld,\n", stat->reconnects);
+    printf("  \"bytes_sent\": %llu,\n", (unsigned long long) stat->sent);
+    printf("  \"bytes_received\": %llu,\n",
+           (unsigned long long) stat->received);
+
+    load_json_times("latency_ms", &load->stat.operation, ",");
+    load_json_steps(load);
+
+    printf("  \"errors\": {\n    \"total\": %ld", stat->nerrors);
+
+    for (i = 1; i < LOAD_KINDS; i++) {
+        printf(",\n    \"%s\": %ld", load_kind_names[i], stat->errors[i]);
+    }
+
+    printf("\n  },\n  \"texts\": [");
+
+    for (i = 0, comma = ""; i < stat->ntexts; i++, comma = ",") {
+        printf("%s\n  ", comma);
+        load_json_string(NULL, stat->texts[i], "");
+    }
+
+    printf("]\n}\n");
+}
+
+
+/* what is not used in this run is null */
+
+static void
+load_json_settings(const load_t *load)
+{
+    const load_conf_t  *conf;
+
+    conf = load->conf;
+
+    load_json_string("operation", conf->op->name, ",");
+    load_json_string("url", conf->url, ",");
+    load_json_string("protection", load_protection_name(conf), ",");
+    load_json_string("key", conf->key, ",");
+    load_json_string("verify", load_verify_name(load), ",");
+    load_json_string("profile", conf->profile, ",");
+    printf("  \"pvno\": %ld,\n", conf->pvno);
+    printf("  \"connections\": %ld,\n", conf->connections);
+    printf("  \"reconnect\": %s,\n", conf->reconnect ? "true" : "false");
+    printf("  \"requests\": %ld,\n", conf->requests);
+    printf("  \"prepare\": %ld,\n", conf->prepare);
+    load_json_number("rate", conf->rate);
+    load_json_number("duration", conf->duration);
+    load_json_string("openssl", OpenSSL_version(OPENSSL_VERSION_STRING), ",");
+}
+
+
+static void
+load_json_steps(load_t *load)
+{
+    int  i, last;
+
+    last = load->conf->op->confirm;
+
+    printf("  \"messages\": {\n");
+
+    for (i = 0; i <= last; i++) {
+        printf("  ");
+        load_json_times(load_step_name(load, i), &load->stat.step[i],
+                        (i == last) ? "" : ",");
+    }
+
+    printf("  },\n");
+}
+
+
+static void
+load_json_times(const char *name, load_times_t *times, const char *end)
+{
+    int             i;
+    load_summary_t  summary;
+
+    load_times_summary(times, &summary);
+
+    printf("  \"%s\": {", name);
+
+    for (i = 0; i < LOAD_QUANTILES; i++) {
+        printf("\"%s\": %.6f, ", load_quantile_names[i], summary.ms[i]);
+    }
+
+    printf("\"mean\": %.6f, \"n\": %zu}%s\n", summary.mean, times->n, end);
+}
+
+
+static void
+load_json_number(const char *name, double value)
+{
+    if (value == 0) {
+        printf("  \"%s\": null,\n", name);
+
+    } else {
+        printf("  \"%s\": %.3f,\n", name, value);
+    }
+}
+
+
+static void
+load_json_string(const char *name, const char *value, const char *end)
+{
+    const char  *p;
+
+    if (name != NULL) {
+        printf("  \"%s\": ", name);
+    }
+
+    if (value == NULL) {
+        printf("null%s\n", end);
+        return;
+    }
+
+    putchar('"');
+
+    for (p = value; *p != '\0'; p++) {
+        if (*p == '"' || *p == '\\') {
+            printf("\\%c", *p);
+
+        } else if (!isprint((unsigned char) *p)) {
+            printf("\\u%04x", (unsigned char) *p);
+
+        } else {
+            putchar(*p);
+        }
+    }
+
+    printf("\"%s\n", end);
+}
+
+
+static const char *
+load_step_name(const load_t *load, int step)
+{
+    return (step == 0) ? cmp_body_name(load->conf->op->type) : "certConf";
+}
+
+
+/* kur and rr are signed, however the enrolment before was protected */
+
+static const char *
+load_protection_name(const load_conf_t *conf)
+{
+    return (conf->secret != NULL && conf->op->enrolled == 0) ? "MAC"
+                                                             : "signature";
+}
+
+
+static const char *
+load_verify_name(const load_t *load)
+{
+    static const char  *names[] = { "all", "sample", "none" };
+
+    return names[load->conf->verify];
+}
+
+
+static double
+load_throughput(const load_t *load)
+{
+    return (load->stat.seconds > 0)
+               ? load->stat.completed / load->stat.seconds : 0;
+}
+
+
+/* of one processor: near 1, the client is the limit */
+
+static double
+load_cpu_share(const load_t *load)
+{
+    return (load->stat.seconds > 0) ? load->stat.cpu / load->stat.seconds : 0;
+}

@@ -87,6 +87,27 @@ too many requests wait for the database
 
 
 
+=== what a worker does on its own takes no place in the queue
+--- http_config eval: $main::one
+--- test
+accepted(post('/pkix/', fresh()), 'before');
+lock_table('credential');
+
+my @socks = map { send_to(text()) } 1 .. 3;
+
+ok(blocked(1), 'one waits for the lock, two for the connection');
+
+# longer than the time between two sweeps
+
+Time::HiRes::sleep(6);
+unavailable(post('/pkix/', fresh()), 'one too many');
+unlock();
+accepted(answer($_), 'the others') for @socks;
+--- error_log
+too many requests wait for the database
+
+
+
 === the queue is slow
 --- http_config eval
 main::default_http_config(

@@ -39,5 +39,9 @@ for f in sql/*.sql; do
     put "$f" "$prefix/share/ngx_http_cmp_module/sql/$(basename "$f")" 644
 done
 
+for f in sql/perl/Cmpctl/*.pm; do
+    put "$f" "$prefix/share/ngx_http_cmp_module/${f#sql/}" 644
+done
+
 put "$OUT/cmpctl-seal" "$prefix/lib/ngx_http_cmp_module/cmpctl-seal" 755
 put sql/cmpctl "$prefix/bin/cmpctl" 755

@@ -56,8 +56,8 @@ existing() {
 style() {
     # shellcheck disable=SC2046
     build/style-check $(existing 'src/*.[ch]' 't/*.[ch]' 'sql/*.[ch]') \
-        $(existing 'sql/*.sql' 'sql/cmpctl' 't/*.t' 't/*.pm' 'build/*' \
-          Makefile config)
+        $(existing 'sql/*.sql' 'sql/*.pm' 'sql/cmpctl' 't/*.t' 't/*.pm' \
+          'build/*' Makefile config)
 }
 
 includes() {
@@ -109,12 +109,14 @@ exports() {
 scripts() {
     local f
 
-    for f in $(existing 'build/*' 't/run' 't/*' 'sql/cmpctl' '.ci/run'); do
+    for f in $(existing 'build/*' 't/run' 't/*' 'sql/*' '.ci/run'); do
         case $(head -c 30 "$f" | tr -d "\0" | head -n 1) in
             '#!/bin/bash'*|'#!/usr/bin/env bash'*) bash -n "$f" ;;
             '#!/bin/sh'*)                          sh -n "$f" ;;
             '#!/usr/bin/perl'*)
                 perl -c "$f" 2>&1 | grep -v 'syntax OK$' ;;
+            'package Cmpctl::'*)
+                perl -Isql/perl -c "$f" 2>&1 | grep -v 'syntax OK$' ;;
         esac
     done
 }

@@ -11,6 +11,7 @@ package CMPStore;
 #     sql(QUERY, CONNINFO)   (exit code, output with errors) of psql
 #     value(QUERY)           what `psql -At` prints as the superuser
 #     cmpctl(ARG...)         (exit code, output, errors)
+#     program(PATH, ARG...)  any program: the same
 #     input(TEXT)            standard input of the next cmpctl()
 #     make_programs()        builds the programs; gives their folder
 
@@ -23,7 +24,7 @@ use File::Basename qw(dirname);
 use File::Temp ();
 use Test::More ();
 
-our @EXPORT = qw(database admin server role sql value cmpctl input tmp
+our @EXPORT = qw(database admin server role sql value cmpctl program input tmp
                  make_programs);
 
 my $root = abs_path(dirname(__FILE__) . '/../..');
@@ -105,6 +106,11 @@ sub run {
     waitpid $child, 0;
 
     return ($? >> 8, slurp(tmp('out')), slurp(tmp('err')));
+}
+
+
+sub program {
+    return run('/dev/null', @_);
 }
 
 

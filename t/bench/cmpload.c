@@ -16,6 +16,7 @@
 
 
 static void load_files(const load_conf_t *conf);
+static void load_init(load_t *load);
 static void load_enrol(load_t *load);
 static void load_destroy(load_t *load);
 
@@ -36,18 +37,10 @@ main(int argc, char **argv)
     load = load_alloc(sizeof(load_t));
     load->conf = &conf;
     load->end = begin + (uint64_t) (conf.timeout * 1e9);
-    load->tasks = load_alloc(conf.requests * sizeof(load_task_t));
-    load->serials = load_alloc(2 * conf.requests * CMP_SERIAL_LEN);
     load->check = load_check_create(&conf);
-    load->keys = load_keys_create(conf.key, 2 * conf.requests);
 
-    load_mac_init(load);
-
-    if (conf.op->enrolled) {
-        load_enrol(load);
-    }
-
-    load_phase(load, conf.op);
+    load_init(load);
+    load_phase(load, conf.op, conf.requests, 1);
     load_stat_serials(load);
     load_stat_print(load);
 
@@ -60,12 +53,51 @@ main(int argc, char **argv)
 }
 
 
+/* all that is needed before the measurement */
+
+static void
+load_init(load_t *load)
+{
+    long                n;
+    const load_conf_t  *conf;
+
+    conf = load->conf;
+
+    /* what has no key and no nonce of its own needs nothing to be kept */
+
+    load->light = (conf->op->protocol != LOAD_CMP && conf->nonce == 0);
+
+    n = load->light ? conf->connections : conf->requests;
+    load->tasks = load_alloc(n * sizeof(load_task_t));
+
+    switch (conf->op->protocol) {
+
+    case LOAD_OCSP:
+        load->ocsp = load_ocsp_create(conf, load->check);
+        break;
+
+    case LOAD_FETCH:
+        load_fetch_init(load);
+        break;
+
+    default:
+        load->serials = load_alloc(2 * n * CMP_SERIAL_LEN);
+        load->keys = load_keys_create(conf->key, 2 * n);
+        load_mac_init(load);
+
+        if (conf->op->enrolled) {
+            load_enrol(load);
+        }
+    }
+}
+
+
 /* what a kur or rr is about; an error here leaves nothing to measure */
 
 static void
 load_enrol(load_t *load)
 {
-    load_phase(load, load_op("ir-implicit"));
+    load_phase(load, load_op("ir-implicit"), load->conf->requests, 0);
 
     if (load->stat.nerrors != 0) {
         load_fatal("the enrolment before the measurement failed: %s",
@@ -102,10 +134,13 @@ load_destroy(load_t *load)
     load_stat_free(&load->stat);
     load_check_free(load->check);
     load_keys_free(load->keys);
+    load_ocsp_free(load->ocsp);
     X509_ALGOR_free(load->mac_alg);
     EVP_MD_free(load->md);
     OPENSSL_cleanse(load->mac_key, sizeof(load->mac_key));
 
+    free(load->get.data);
+    free(load->body.data);
     free(load->tasks);
     free(load->serials);
     free(load);

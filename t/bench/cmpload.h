@@ -8,7 +8,8 @@
  *
  * A task is one operation from its first message to its last answer; it stays
  * on one connection.  A phase is a number of tasks of one operation: kur and
- * rr have a phase before that enrols what they need.
+ * rr have a phase before that enrols what they need, get one that fetches what
+ * all the others are compared with.
  */
 
 
@@ -25,12 +26,14 @@
 #include <cmp_status.h>
 
 #include <openssl/evp.h>
+#include <openssl/ocsp.h>
 #include <openssl/x509.h>
 
 
 #define LOAD_MAX_CONNECTIONS   20000
 #define LOAD_MAX_REQUESTS      10000000
 #define LOAD_MAX_ANSWER        1048576
+#define LOAD_MAX_FILE          1073741824       /* of get */
 #define LOAD_MAX_HEADERS       8192
 #define LOAD_MAX_STEPS         2
 #define LOAD_SALT_LEN          16
@@ -63,13 +66,24 @@ typedef enum {
     LOAD_REFUSED,           /* error, rejection, waiting */
     LOAD_CERTIFICATE,
     LOAD_DUPLICATE,         /* a serial number twice */
+    LOAD_CERT_STATUS,       /* not the one that --status wants */
+    LOAD_VALIDITY,          /* thisUpdate, nextUpdate */
     LOAD_KINDS
 } load_kind_e;
 
 
+typedef enum {
+    LOAD_CMP = 0,
+    LOAD_OCSP,
+    LOAD_FETCH
+} load_protocol_e;
+
+
 typedef struct {
     const char            *name;
-    int                    type;            /* of the first message */
+    int                    protocol;        /* load_protocol_e */
+    int                    type;            /* of the first message of CMP */
+    unsigned               get:1;           /* OCSP by GET */
     unsigned               implicit:1;
     unsigned               confirm:1;       /* a certConf follows */
     unsigned               enrolled:1;      /* needs a certificate before */
@@ -103,6 +117,13 @@ typedef struct {
     const char            *subject;
     const char            *profile;         /* certProfile; NULL: none */
     long                   pvno;
+
+    const char            *ask;             /* OCSP: file or folder of PEM */
+    const char            *ask_serials;     /* file; either or */
+    const EVP_MD          *digest;          /* of CertID */
+    int                    status;          /* wanted; -1: any */
+    const char            *expect;          /* get: file; NULL: first body */
+    unsigned               nonce:1;
 
     long                   connections;
     long                   requests;
@@ -140,6 +161,7 @@ typedef struct {
     unsigned char          recip_nonce[CMP_NONCE_LEN];
 
     cmp_str_t              request;         /* with its HTTP header */
+    unsigned               shared:1;        /* request is of many tasks */
     uint64_t               due;             /* ns */
     uint64_t               sent;            /* the message of this step */
 } load_task_t;
@@ -199,17 +221,24 @@ struct load_conn_s {
     unsigned char         *in;
     size_t                 in_len;
     size_t                 in_size;
+    uint64_t               seen;            /* get: of the body, compared */
+    unsigned               differs:1;
 };
 
 
 typedef struct load_keys_s   load_keys_t;
 typedef struct load_check_s  load_check_t;
+typedef struct load_ocsp_s   load_ocsp_t;
 
 
 typedef struct {
     load_conf_t           *conf;
     load_keys_t           *keys;
     load_check_t          *check;
+
+    load_ocsp_t           *ocsp;
+    cmp_str_t              get;             /* the request, with its header */
+    cmp_str_t              body;            /* expected; data NULL: none yet */
 
     /* MAC */
     EVP_MD                *md;
@@ -220,6 +249,7 @@ typedef struct {
     const load_op_t       *op;
     load_task_t           *tasks;
     long                   ntasks;
+    long                   prepared;        /* of them, beforehand */
     long                   next;            /* to be started */
     long                   done;
     long                   running;
@@ -233,6 +263,7 @@ typedef struct {
     uint64_t               paused;          /* ns in pauses */
     int                    resumed;         /* pauses that are over */
     unsigned               measured:1;      /* the last phase */
+    unsigned               light:1;         /* a task for each connection */
     unsigned               stop:1;
     load_stat_t            stat;
 
@@ -268,6 +299,19 @@ uint64_t load_now(void);
 void load_conf_parse(load_conf_t *conf, int argc, char **argv);
 void load_conf_free(load_conf_t *conf);
 const load_op_t *load_op(const char *name);
+
+
+/* cmpload_help.c */
+void load_help(void) __attribute__ ((noreturn));
+
+
+/*
+ * cmpload_file.c: what an option names, an error ends the program.  A secret
+ * is to be wiped and freed, the others to be freed as libcrypto frees them.
+ */
+char *load_file_secret(const char *value);
+STACK_OF(X509) *load_file_certs(const char *file);
+EVP_PKEY *load_file_key(const char *file);
 X509_NAME *load_name(const char *text, long number);
 
 
@@ -286,9 +330,16 @@ void load_keys_free(load_keys_t *keys);
 int load_keys_known(const char *kind);
 
 
-/* cmpload_msg.c: the request of the next step, in task->request */
+/*
+ * cmpload_msg.c: the request of the next step of CMP, in task->request.
+ * load_request() makes a POST of "len" octets, or a GET when type is NULL; the
+ * result is to be freed.
+ */
 void load_task_prepare(load_t *load, load_task_t *task);
 void load_task_confirm(load_t *load, load_task_t *task);
+
+void load_request(const load_t *load, const char *path, const char *type,
+    const unsigned char *data, size_t len, cmp_str_t *request);
 
 /* the request alone; the keys and certificates too */
 void load_task_clear(load_task_t *task);
@@ -370,6 +421,7 @@ int load_check_answer(load_t *load, load_task_t *task,
 load_check_t *load_check_create(const load_conf_t *conf);
 void load_check_free(load_check_t *check);
 const cmp_str_t *load_check_issuer(const load_check_t *check);
+X509_STORE *load_check_store(const load_check_t *check);
 int load_check_extra(load_check_t *check, const load_answer_t *answer);
 X509 *load_check_signer(load_check_t *check, const load_answer_t *answer);
 int load_check_octets(const cmp_str_t *octets, const X509_ALGOR *alg,
@@ -392,21 +444,63 @@ void load_conn_close(load_conn_t *c);
 void load_conn_refresh(load_conn_t *c);
 
 
-/* cmpload_http.c: octets of the answer, 0: not yet complete, -1: wrong */
+/*
+ * cmpload_http.c: octets of the answer, 0: not yet complete, -1: wrong.  When
+ * header_len is not 0, the header is complete.
+ */
 typedef struct {
+    const char            *type;            /* wanted; NULL: any */
+    size_t                 max;             /* of the body */
     int                    status;
     size_t                 header_len;
     size_t                 body_len;
     unsigned               close:1;
-    unsigned               cmp:1;           /* Content-Type is right */
+    unsigned               typed:1;         /* Content-Type is that */
 } load_http_t;
 
+void load_http_init(load_http_t *http, int protocol);
 long load_http_parse(const unsigned char *data, size_t len, load_http_t *http,
     const char **err);
 
 
+/*
+ * cmpload_ocsp.c: what is asked, again and again; an answer is verified once,
+ * and known from then on.  load_ocsp_check() is as load_check_answer().
+ */
+load_ocsp_t *load_ocsp_create(const load_conf_t *conf,
+    const load_check_t *check);
+void load_ocsp_free(load_ocsp_t *ocsp);
+void load_ocsp_prepare(load_t *load, load_task_t *task);
+int load_ocsp_check(load_t *load, load_task_t *task,
+    const unsigned char *data, size_t len, char *err, size_t size);
+
+typedef struct {
+    long                   certificates;
+    long                   statuses[V_OCSP_CERTSTATUS_UNKNOWN + 1];
+    long                   verified;        /* signatures */
+} load_ocsp_count_t;
+
+void load_ocsp_count(const load_ocsp_t *ocsp, load_ocsp_count_t *count);
+
+
+/* cmpload_ask.c: CertIDs of the issuer, from the files that conf names */
+STACK_OF(OCSP_CERTID) *load_ask(const load_conf_t *conf);
+
+
+/*
+ * cmpload_fetch.c: a GET, whose answers have the body that is expected.
+ * load_fetch_part() compares a part of one.
+ */
+void load_fetch_init(load_t *load);
+void load_fetch_prepare(load_t *load, load_task_t *task);
+void load_fetch_part(const load_t *load, load_conn_t *c,
+    const unsigned char *data, size_t len);
+int load_fetch_check(load_t *load, const load_conn_t *c,
+    const unsigned char *data, size_t len, char *err, size_t size);
+
+
 /* cmpload_run.c */
-void load_phase(load_t *load, const load_op_t *op);
+void load_phase(load_t *load, const load_op_t *op, long n, int measured);
 void load_conn_answer(load_t *load, load_conn_t *c, int status,
     const unsigned char *body, size_t len);
 void load_conn_failed(load_t *load, load_conn_t *c, int kind,

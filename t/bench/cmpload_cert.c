@@ -111,6 +111,13 @@ load_check_issuer(const load_check_t *check)
 }
 
 
+X509_STORE *
+load_check_store(const load_check_t *check)
+{
+    return check->store;
+}
+
+
 /* 1: every one of them has to do with the CA */
 
 int

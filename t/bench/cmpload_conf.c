@@ -14,11 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <openssl/pem.h>
-
 
 #define LOAD_REQUESTS  100
 #define LOAD_FASTEST   5000         /* operations a second */
+#define LOAD_LIGHTEST  100000       /* OCSP, get */
 
 
 enum {
@@ -32,6 +31,12 @@ enum {
     LOAD_OPT_SUBJECT,
     LOAD_OPT_PROFILE,
     LOAD_OPT_PVNO,
+    LOAD_OPT_ASK,
+    LOAD_OPT_ASK_SERIALS,
+    LOAD_OPT_DIGEST,
+    LOAD_OPT_NONCE,
+    LOAD_OPT_STATUS,
+    LOAD_OPT_EXPECT,
     LOAD_OPT_TIMEOUT,
     LOAD_OPT_REQUEST_TIMEOUT,
     LOAD_OPT_PREPARE,
@@ -47,17 +52,18 @@ enum {
 
 static void load_conf_option(load_conf_t *conf, int option, const char *value,
     char **files);
+static void load_conf_request(load_conf_t *conf, int option,
+    const char *value, char **files);
 static void load_conf_requests(load_conf_t *conf);
 static void load_conf_check(load_conf_t *conf, char **files);
+static void load_conf_cmp(load_conf_t *conf, char **files);
+static const EVP_MD *load_conf_digest(const char *value);
+static int load_conf_status(const char *value);
 static int load_conf_verify(const char *value);
 static long load_conf_number(const char *name, const char *value, long min,
     long max);
 static double load_conf_seconds(const char *name, const char *value);
 static void load_conf_pause(load_conf_t *conf, const char *value);
-static char *load_conf_secret(const char *value);
-static STACK_OF(X509) *load_conf_certs(const char *file);
-static EVP_PKEY *load_conf_key(const char *file);
-static void load_conf_help(void) __attribute__ ((noreturn));
 
 
 static const struct option  load_options[] = {
@@ -71,6 +77,12 @@ static const struct option  load_options[] = {
     { "subject",         required_argument, NULL, LOAD_OPT_SUBJECT },
     { "profile",         required_argument, NULL, LOAD_OPT_PROFILE },
     { "pvno",            required_argument, NULL, LOAD_OPT_PVNO },
+    { "ask",             required_argument, NULL, LOAD_OPT_ASK },
+    { "ask-serials",     required_argument, NULL, LOAD_OPT_ASK_SERIALS },
+    { "digest",          required_argument, NULL, LOAD_OPT_DIGEST },
+    { "nonce",           no_argument,       NULL, LOAD_OPT_NONCE },
+    { "status",          required_argument, NULL, LOAD_OPT_STATUS },
+    { "expect",          required_argument, NULL, LOAD_OPT_EXPECT },
     { "connections",     required_argument, NULL, 'c' },
     { "requests",        required_argument, NULL, 'n' },
     { "rate",            required_argument, NULL, 'r' },
@@ -91,17 +103,20 @@ static const struct option  load_options[] = {
 
 
 static const load_op_t  load_ops[] = {
-    { "ir",             CMP_BODY_IR,    0, 1, 0 },
-    { "ir-implicit",    CMP_BODY_IR,    1, 0, 0 },
-    { "cr",             CMP_BODY_CR,    0, 1, 0 },
-    { "cr-implicit",    CMP_BODY_CR,    1, 0, 0 },
-    { "p10cr",          CMP_BODY_P10CR, 0, 1, 0 },
-    { "p10cr-implicit", CMP_BODY_P10CR, 1, 0, 0 },
-    { "kur",            CMP_BODY_KUR,   0, 1, 1 },
-    { "kur-implicit",   CMP_BODY_KUR,   1, 0, 1 },
-    { "rr",             CMP_BODY_RR,    0, 0, 1 },
-    { "genm",           CMP_BODY_GENM,  0, 0, 0 },
-    { NULL,             0,              0, 0, 0 }
+    { "ir",             LOAD_CMP,   CMP_BODY_IR,    0, 0, 1, 0 },
+    { "ir-implicit",    LOAD_CMP,   CMP_BODY_IR,    0, 1, 0, 0 },
+    { "cr",             LOAD_CMP,   CMP_BODY_CR,    0, 0, 1, 0 },
+    { "cr-implicit",    LOAD_CMP,   CMP_BODY_CR,    0, 1, 0, 0 },
+    { "p10cr",          LOAD_CMP,   CMP_BODY_P10CR, 0, 0, 1, 0 },
+    { "p10cr-implicit", LOAD_CMP,   CMP_BODY_P10CR, 0, 1, 0, 0 },
+    { "kur",            LOAD_CMP,   CMP_BODY_KUR,   0, 0, 1, 1 },
+    { "kur-implicit",   LOAD_CMP,   CMP_BODY_KUR,   0, 1, 0, 1 },
+    { "rr",             LOAD_CMP,   CMP_BODY_RR,    0, 0, 0, 1 },
+    { "genm",           LOAD_CMP,   CMP_BODY_GENM,  0, 0, 0, 0 },
+    { "ocsp",           LOAD_OCSP,  0,              0, 0, 0, 0 },
+    { "ocsp-get",       LOAD_OCSP,  0,              1, 0, 0, 0 },
+    { "get",            LOAD_FETCH, 0,              0, 0, 0, 0 },
+    { NULL,             0,          0,              0, 0, 0, 0 }
 };
 
 
@@ -113,6 +128,11 @@ enum {
     LOAD_FILE_CA,
     LOAD_FILES
 };
+
+
+/* by V_OCSP_CERTSTATUS_GOOD and so on */
+
+static const char  *load_statuses[] = { "good", "revoked", "unknown" };
 
 
 const load_op_t *
@@ -127,89 +147,6 @@ load_op(const char *name)
     }
 
     return NULL;
-}
-
-
-static void
-load_conf_help(void)
-{
-    static const char  *text =
-        "Usage: cmpload [option...] OPERATION URL\n"
-        "\n"
-        "Puts load on a CMP server over HTTP and checks every answer: a wrong"
-        " answer is an\n"
-        "error, not speed.  URL is http://127.0.0.1:PORT/PATH; another machine"
-        " needs\n"
-        "--remote.  OPERATION, each with a fresh key and transaction:\n"
-        "\n"
-        "  ir cr p10cr kur     a certificate, with certConf and pkiConf\n"
-        "  ir-implicit ...     the same without certConf, implicitly"
-        " confirmed\n"
-        "  rr                  a revocation\n"
-        "  genm                the CA certificates\n"
-        "\n"
-        "kur and rr enrol what they need before the measurement, by"
-        " ir-implicit.\n"
-        "\n"
-        "Protection:\n"
-        "  --ref REF --secret SECRET   a shared secret; SECRET as it is, or"
-        " env:NAME or\n"
-        "                      file:NAME (its first line)\n"
-        "  --iterations N      of PasswordBasedMac, default 500\n"
-        "  --cert FILE --key FILE      a certificate (and its chain) and"
-        " its key\n"
-        "  --ca FILE           certificates, the issuing CA's first: what"
-        " answers and new\n"
-        "                      certificates are verified with; needed unless"
-        " --verify=none\n"
-        "\n"
-        "Requests:\n"
-        "  --newkey KIND       P-256 (default), P-384, P-521, Ed25519, Ed448,"
-        " RSA-2048,\n"
-        "                      RSA-3072, RSA-4096.  RSA keys share primes and"
-        " protect nothing\n"
-        "  --subject NAME      default /CN=load-%n, %n is the number of the"
-        " request\n"
-        "  --profile NAME      certProfile\n"
-        "  --pvno N            2 (default) or 3\n"
-        "\n"
-        "Load:\n"
-        "  -c, --connections N keep-alive connections, default 1\n"
-        "  -n, --requests N    operations, default 100, or enough for"
-        " --duration\n"
-        "  -r, --rate N        operations a second, started when due; their"
-        " latency counts\n"
-        "                      from then.  Default: closed loop, each"
-        " connection starts the\n"
-        "                      next when it has the answer\n"
-        "  -d, --duration S    starts nothing more after S seconds\n"
-        "  --reconnect         a new connection for each operation\n"
-        "  --prepare N         requests made beforehand, default 100000; the"
-        " others are\n"
-        "                      made when they are due\n"
-        "  --pause-after N     after N operations, waits for those under way,"
-        " prints\n"
-        "                      \"paused\", goes on at a line on standard"
-        " input; may\n"
-        "                      be repeated\n"
-        "  --timeout S         of all, preparation included, default 600\n"
-        "  --request-timeout S of connecting and of each answer, default 30\n"
-        "  --max-errors N      ends after so many, default 100\n"
-        "\n"
-        "Answers:\n"
-        "  --verify HOW        all (default); sample: signatures in one of 16"
-        " answers; none:\n"
-        "                      only that it is the message that was waited"
-        " for\n"
-        "  --serials FILE      the serial number of each certificate received,"
-        " hex, one a\n"
-        "                      line\n"
-        "  --json              the result as JSON\n"
-        "\n"
-        "Exit code: 0 all well, 1 errors, 2 wrong usage.\n";
-
-    fputs(text, stdout);
-    exit(0);
 }
 
 
@@ -232,6 +169,8 @@ load_conf_parse(load_conf_t *conf, int argc, char **argv)
     conf->request_timeout = 30;
     conf->prepare = 100000;
     conf->max_errors = 100;
+    conf->digest = EVP_sha1();
+    conf->status = V_OCSP_CERTSTATUS_GOOD;
 
     for ( ;; ) {
         c = getopt_long(argc, argv, "c:n:r:d:h", load_options, NULL);
@@ -284,46 +223,6 @@ load_conf_option(load_conf_t *conf, int option, const char *value,
     char **files)
 {
     switch (option) {
-
-    case LOAD_OPT_REFERENCE:
-        conf->reference = value;
-        break;
-
-    case LOAD_OPT_SECRET:
-        conf->secret = load_conf_secret(value);
-        break;
-
-    case LOAD_OPT_ITERATIONS:
-        conf->iterations = load_conf_number("iterations", value, 1, 10000000);
-        break;
-
-    case LOAD_OPT_CERT:
-        files[LOAD_FILE_CERT] = (char *) value;
-        break;
-
-    case LOAD_OPT_KEY:
-        files[LOAD_FILE_KEY] = (char *) value;
-        break;
-
-    case LOAD_OPT_CA:
-        files[LOAD_FILE_CA] = (char *) value;
-        break;
-
-    case LOAD_OPT_NEWKEY:
-        conf->key = value;
-        break;
-
-    case LOAD_OPT_SUBJECT:
-        conf->subject = value;
-        break;
-
-    case LOAD_OPT_PROFILE:
-        conf->profile = value;
-        break;
-
-    case LOAD_OPT_PVNO:
-        conf->pvno = load_conf_number("pvno", value, 2, 3);
-        break;
 
     case 'c':
         conf->connections = load_conf_number("connections", value, 1,
@@ -386,7 +285,85 @@ load_conf_option(load_conf_t *conf, int option, const char *value,
         break;
 
     case 'h':
-        load_conf_help();
+        load_help();
+
+    default:
+        load_conf_request(conf, option, value, files);
+    }
+}
+
+
+/* what is asked for, and by whom */
+
+static void
+load_conf_request(load_conf_t *conf, int option, const char *value,
+    char **files)
+{
+    switch (option) {
+
+    case LOAD_OPT_REFERENCE:
+        conf->reference = value;
+        break;
+
+    case LOAD_OPT_SECRET:
+        conf->secret = load_file_secret(value);
+        break;
+
+    case LOAD_OPT_ITERATIONS:
+        conf->iterations = load_conf_number("iterations", value, 1, 10000000);
+        break;
+
+    case LOAD_OPT_CERT:
+        files[LOAD_FILE_CERT] = (char *) value;
+        break;
+
+    case LOAD_OPT_KEY:
+        files[LOAD_FILE_KEY] = (char *) value;
+        break;
+
+    case LOAD_OPT_CA:
+        files[LOAD_FILE_CA] = (char *) value;
+        break;
+
+    case LOAD_OPT_NEWKEY:
+        conf->key = value;
+        break;
+
+    case LOAD_OPT_SUBJECT:
+        conf->subject = value;
+        break;
+
+    case LOAD_OPT_PROFILE:
+        conf->profile = value;
+        break;
+
+    case LOAD_OPT_PVNO:
+        conf->pvno = load_conf_number("pvno", value, 2, 3);
+        break;
+
+    case LOAD_OPT_ASK:
+        conf->ask = value;
+        break;
+
+    case LOAD_OPT_ASK_SERIALS:
+        conf->ask_serials = value;
+        break;
+
+    case LOAD_OPT_DIGEST:
+        conf->digest = load_conf_digest(value);
+        break;
+
+    case LOAD_OPT_NONCE:
+        conf->nonce = 1;
+        break;
+
+    case LOAD_OPT_STATUS:
+        conf->status = load_conf_status(value);
+        break;
+
+    case LOAD_OPT_EXPECT:
+        conf->expect = value;
+        break;
 
     default:
         exit(2);
@@ -399,7 +376,7 @@ load_conf_option(load_conf_t *conf, int option, const char *value,
 static void
 load_conf_requests(load_conf_t *conf)
 {
-    double  n;
+    double  n, most;
 
     if (conf->requests != 0) {
         return;
@@ -410,7 +387,8 @@ load_conf_requests(load_conf_t *conf)
         return;
     }
 
-    n = conf->duration * ((conf->rate != 0) ? conf->rate : LOAD_FASTEST);
+    most = (conf->op->protocol == LOAD_CMP) ? LOAD_FASTEST : LOAD_LIGHTEST;
+    n = conf->duration * ((conf->rate != 0) ? conf->rate : most);
 
     if (n > LOAD_MAX_REQUESTS) {
         n = LOAD_MAX_REQUESTS;
@@ -422,6 +400,48 @@ load_conf_requests(load_conf_t *conf)
 
 static void
 load_conf_check(load_conf_t *conf, char **files)
+{
+    if (files[LOAD_FILE_CA] != NULL) {
+        conf->ca = load_file_certs(files[LOAD_FILE_CA]);
+    }
+
+    if (conf->npauses != 0 && conf->rate != 0) {
+        load_fatal("--pause-after is for the closed loop");
+    }
+
+    if (conf->op->protocol == LOAD_CMP) {
+        load_conf_cmp(conf, files);
+
+        if (conf->ca == NULL && conf->verify != LOAD_VERIFY_NONE) {
+            load_fatal("--ca is needed, unless --verify=none");
+        }
+
+    } else if (conf->serials != NULL) {
+        load_fatal("--serials is for operations that enrol");
+    }
+
+    if (conf->op->protocol == LOAD_OCSP) {
+        if (conf->ca == NULL) {
+            load_fatal("--ca is needed: the first certificate in it is the "
+                       "issuer");
+        }
+
+        if ((conf->ask == NULL) == (conf->ask_serials == NULL)) {
+            load_fatal("either --ask or --ask-serials is needed");
+        }
+
+    } else if (conf->ask != NULL || conf->ask_serials != NULL || conf->nonce) {
+        load_fatal("--ask, --ask-serials and --nonce are for OCSP");
+    }
+
+    if (conf->expect != NULL && conf->op->protocol != LOAD_FETCH) {
+        load_fatal("--expect is for get");
+    }
+}
+
+
+static void
+load_conf_cmp(load_conf_t *conf, char **files)
 {
     X509_NAME  *name;
 
@@ -436,33 +456,61 @@ load_conf_check(load_conf_t *conf, char **files)
         load_fatal("--cert and --key go together");
     }
 
-    if (files[LOAD_FILE_CERT] != NULL) {
-        if (conf->secret != NULL) {
-            load_fatal("either --secret or --cert");
+    if (files[LOAD_FILE_CERT] == NULL) {
+        if (conf->secret == NULL || conf->reference == NULL) {
+            load_fatal("--ref and --secret, or --cert and --key are needed");
         }
 
-        conf->signer.chain = load_conf_certs(files[LOAD_FILE_CERT]);
-        conf->signer.cert = sk_X509_shift(conf->signer.chain);
-        conf->signer.key = load_conf_key(files[LOAD_FILE_KEY]);
+        return;
+    }
 
-        if (X509_check_private_key(conf->signer.cert, conf->signer.key) != 1) {
-            load_fatal("the key is not that of the certificate");
+    if (conf->secret != NULL) {
+        load_fatal("either --secret or --cert");
+    }
+
+    conf->signer.chain = load_file_certs(files[LOAD_FILE_CERT]);
+    conf->signer.cert = sk_X509_shift(conf->signer.chain);
+    conf->signer.key = load_file_key(files[LOAD_FILE_KEY]);
+
+    if (X509_check_private_key(conf->signer.cert, conf->signer.key) != 1) {
+        load_fatal("the key is not that of the certificate");
+    }
+}
+
+
+static const EVP_MD *
+load_conf_digest(const char *value)
+{
+    int  i;
+
+    static const char  *names[] = { "sha1", "sha256", "sha384", "sha512" };
+
+    for (i = 0; i < 4; i++) {
+        if (strcmp(value, names[i]) == 0) {
+            return EVP_get_digestbyname(value);
         }
-
-    } else if (conf->secret == NULL || conf->reference == NULL) {
-        load_fatal("--ref and --secret, or --cert and --key are needed");
     }
 
-    if (files[LOAD_FILE_CA] != NULL) {
-        conf->ca = load_conf_certs(files[LOAD_FILE_CA]);
+    load_fatal("--digest is sha1, sha256, sha384 or sha512");
+}
 
-    } else if (conf->verify != LOAD_VERIFY_NONE) {
-        load_fatal("--ca is needed, unless --verify=none");
+
+static int
+load_conf_status(const char *value)
+{
+    int  i;
+
+    for (i = 0; i <= V_OCSP_CERTSTATUS_UNKNOWN; i++) {
+        if (strcmp(value, load_statuses[i]) == 0) {
+            return i;
+        }
     }
 
-    if (conf->npauses != 0 && conf->rate != 0) {
-        load_fatal("--pause-after is for the closed loop");
+    if (strcmp(value, "any") == 0) {
+        return -1;
     }
+
+    load_fatal("--status is good, revoked, unknown or any");
 }
 
 
@@ -536,155 +584,4 @@ load_conf_pause(load_conf_t *conf, const char *value)
     }
 
     conf->pauses[conf->npauses++] = n;
-}
-
-
-static char *
-load_conf_secret(const char *value)
-{
-    FILE         *fp;
-    char          line[1024];
-    char         *secret;
-    const char   *env;
-
-    if (strncmp(value, "env:", 4) == 0) {
-        env = getenv(value + 4);
-        if (env == NULL) {
-            load_fatal("no variable \"%s\" in the environment", value + 4);
-        }
-
-        value = env;
-
-    } else if (strncmp(value, "file:", 5) == 0) {
-        fp = fopen(value + 5, "r");
-        if (fp == NULL || fgets(line, sizeof(line), fp) == NULL) {
-            load_fatal("cannot read the secret from \"%s\"", value + 5);
-        }
-
-        (void) fclose(fp);
-        line[strcspn(line, "\r\n")] = '\0';
-        value = line;
-    }
-
-    secret = strdup(value);
-    OPENSSL_cleanse(line, sizeof(line));
-
-    if (secret == NULL) {
-        load_fatal("out of memory");
-    }
-
-    return secret;
-}
-
-
-static STACK_OF(X509) *
-load_conf_certs(const char *file)
-{
-    FILE            *fp;
-    X509            *cert;
-    STACK_OF(X509)  *certs;
-
-    fp = fopen(file, "r");
-    certs = sk_X509_new_null();
-
-    if (fp == NULL || certs == NULL) {
-        load_fatal("cannot open \"%s\"", file);
-    }
-
-    for ( ;; ) {
-        cert = PEM_read_X509(fp, NULL, NULL, NULL);
-        if (cert == NULL) {
-            break;
-        }
-
-        if (sk_X509_push(certs, cert) <= 0) {
-            load_fatal("out of memory");
-        }
-    }
-
-    (void) fclose(fp);
-    cmp_crypto_error(NULL, 0);
-
-    if (sk_X509_num(certs) == 0) {
-        load_fatal("no certificate in \"%s\"", file);
-    }
-
-    return certs;
-}
-
-
-static EVP_PKEY *
-load_conf_key(const char *file)
-{
-    FILE      *fp;
-    EVP_PKEY  *key;
-
-    fp = fopen(file, "r");
-    if (fp == NULL) {
-        load_fatal("cannot open \"%s\"", file);
-    }
-
-    key = PEM_read_PrivateKey(fp, NULL, NULL, NULL);
-    (void) fclose(fp);
-
-    if (key == NULL) {
-        load_fatal_crypto(file);
-    }
-
-    return key;
-}
-
-
-/* "/CN=a-%n/O=b", UTF8String, %n being the number */
-
-X509_NAME *
-load_name(const char *text, long number)
-{
-    char         part[256], type[32];
-    size_t       len, n;
-    X509_NAME   *name;
-    const char  *p, *eq, *end;
-
-    name = X509_NAME_new();
-    if (name == NULL) {
-        load_fatal("out of memory");
-    }
-
-    for (p = text; *p != '\0'; p = end) {
-        eq = (*p == '/') ? strchr(p, '=') : NULL;
-
-        if (eq == NULL || (size_t) (eq - p) > sizeof(type)) {
-            load_fatal("\"%s\" is no name like /CN=a/O=b", text);
-        }
-
-        len = eq - p - 1;
-        memcpy(type, p + 1, len);
-        type[len] = '\0';
-
-        end = strchr(eq, '/');
-        if (end == NULL) {
-            end = eq + strlen(eq);
-        }
-
-        for (n = 0, p = eq + 1; p < end && n + 24 < sizeof(part); p++) {
-            if (p[0] == '%' && p[1] == 'n') {
-                n += snprintf(part + n, sizeof(part) - n, "%ld", number);
-                p++;
-
-            } else {
-                part[n++] = *p;
-            }
-        }
-
-        if (p != end
-            || X509_NAME_add_entry_by_txt(name, type, MBSTRING_UTF8,
-                                          (unsigned char *) part, (int) n, -1,
-                                          0)
-               != 1)
-        {
-            load_fatal("\"%s\" cannot be a name", text);
-        }
-    }
-
-    return name;
 }

@@ -19,6 +19,7 @@
 
 
 #define LOAD_CONN_BUFFER  4096
+#define LOAD_FILE_BUFFER  65536
 
 
 static int load_conn_socket(load_t *load, load_conn_t *c);
@@ -28,6 +29,10 @@ static void load_conn_connected(load_t *load, load_conn_t *c);
 static void load_conn_write(load_t *load, load_conn_t *c);
 static void load_conn_read(load_t *load, load_conn_t *c);
 static int load_conn_parse(load_t *load, load_conn_t *c);
+static int load_conn_part(load_t *load, load_conn_t *c,
+    const load_http_t *http);
+static int load_conn_complete(load_t *load, load_conn_t *c,
+    const load_http_t *http);
 static void load_conn_lost(load_t *load, load_conn_t *c, int kind,
     const char *text);
 static void load_conn_poll(load_t *load, load_conn_t *c, int op, int writing);
@@ -47,7 +52,8 @@ load_conns_open(load_t *load)
     for (i = 0; i < load->conf->connections; i++) {
         c = &load->conns[i];
         c->fd = -1;
-        c->in_size = LOAD_CONN_BUFFER;
+        c->in_size = (load->op->protocol == LOAD_FETCH) ? LOAD_FILE_BUFFER
+                                                        : LOAD_CONN_BUFFER;
         c->in = load_alloc(c->in_size);
 
         load_conn_open(load, c);
@@ -206,6 +212,8 @@ load_conn_send(load_t *load, load_conn_t *c)
 {
     c->sent = 0;
     c->in_len = 0;
+    c->seen = 0;
+    c->differs = 0;
 
     if (c->state == LOAD_CONN_CLOSED) {
         load_conn_connect(load, c);
@@ -359,32 +367,74 @@ load_conn_parse(load_t *load, load_conn_t *c)
     const char   *err;
     load_http_t   http;
 
-    n = load_http_parse(c->in, c->in_len, &http, &err);
+    load_http_init(&http, load->op->protocol);
 
-    if (n == 0) {
-        return 0;
-    }
+    n = load_http_parse(c->in, c->in_len, &http, &err);
 
     if (n == -1) {
         load_conn_lost(load, c, LOAD_HTTP, err);
         return 1;
     }
 
-    if ((size_t) n != c->in_len || c->sent != c->task->request.len) {
-        load_conn_lost(load, c, LOAD_HTTP,
-                       "more than an answer, or one too early");
+    if (load->body.data != NULL && http.header_len != 0
+        && http.status == 200)
+    {
+        return load_conn_part(load, c, &http);
+    }
+
+    if (n == 0) {
+        return 0;
+    }
+
+    if ((size_t) n != c->in_len) {
+        load_conn_lost(load, c, LOAD_HTTP, "more than an answer");
         return 1;
     }
 
-    if (http.close) {
+    return load_conn_complete(load, c, &http);
+}
+
+
+/* a file is compared while it comes, and not kept */
+
+static int
+load_conn_part(load_t *load, load_conn_t *c, const load_http_t *http)
+{
+    size_t  len;
+
+    len = c->in_len - http->header_len;
+
+    if (len > http->body_len - c->seen) {
+        load_conn_lost(load, c, LOAD_HTTP, "more than an answer");
+        return 1;
+    }
+
+    load_fetch_part(load, c, c->in + http->header_len, len);
+
+    c->seen += len;
+    c->in_len = http->header_len;
+
+    return (c->seen < http->body_len) ? 0 : load_conn_complete(load, c, http);
+}
+
+
+static int
+load_conn_complete(load_t *load, load_conn_t *c, const load_http_t *http)
+{
+    if (c->sent != c->task->request.len) {
+        load_conn_lost(load, c, LOAD_HTTP, "an answer too early");
+        return 1;
+    }
+
+    if (http->close) {
         load_conn_close(c);
 
     } else {
         c->state = LOAD_CONN_IDLE;
     }
 
-    load_conn_answer(load, c, http.status, c->in + http.header_len,
-                     http.body_len);
+    load_conn_answer(load, c, http->status, c->in + http->header_len,
+                     http->body_len);
 
     return 1;
 }

@@ -2,7 +2,7 @@
 /*
  * Copyright (C) ngx_http_cmp_module contributors
  *
- * HTTP answers, as RFC 9811 wants them: with a Content-Length.
+ * HTTP answers, with a Content-Length.
  */
 
 
@@ -31,6 +31,22 @@ static const char *load_http_length(const load_field_t *field,
 static int load_http_is(const unsigned char *p, size_t len, const char *text);
 
 
+/* CMP: RFC 9811, 3.4; OCSP: RFC 6960, A.2 */
+
+void
+load_http_init(load_http_t *http, int protocol)
+{
+    static const char  *types[] = {
+        "application/pkixcmp", "application/ocsp-response", NULL
+    };
+
+    memset(http, 0, sizeof(load_http_t));
+
+    http->type = types[protocol];
+    http->max = (protocol == LOAD_FETCH) ? LOAD_MAX_FILE : LOAD_MAX_ANSWER;
+}
+
+
 long
 load_http_parse(const unsigned char *data, size_t len, load_http_t *http,
     const char **err)
@@ -38,8 +54,6 @@ load_http_parse(const unsigned char *data, size_t len, load_http_t *http,
     int                   length, n;
     load_field_t          field;
     const unsigned char  *p, *end, *eol, *colon;
-
-    memset(http, 0, sizeof(load_http_t));
 
     end = memmem(data, len, "\r\n\r\n", 4);
 
@@ -85,8 +99,10 @@ load_http_parse(const unsigned char *data, size_t len, load_http_t *http,
         *err = "no Content-Length";
     }
 
-    if (*err == NULL && http->status == 200 && http->cmp == 0) {
-        *err = "Content-Type is not application/pkixcmp";
+    if (*err == NULL && http->status == 200 && http->type != NULL
+        && http->typed == 0)
+    {
+        *err = "Content-Type is another one";
     }
 
     if (*err != NULL) {
@@ -154,10 +170,10 @@ load_http_field(const load_field_t *field, load_http_t *http, int *length)
     }
 
     if (load_http_is(field->name, field->name_len, "Content-Type")
-        && load_http_is(field->value, field->value_len,
-                        "application/pkixcmp"))
+        && http->type != NULL
+        && load_http_is(field->value, field->value_len, http->type))
     {
-        http->cmp = 1;
+        http->typed = 1;
     }
 
     return NULL;
@@ -180,7 +196,7 @@ load_http_length(const load_field_t *field, load_http_t *http)
 
         http->body_len = http->body_len * 10 + (field->value[i] - '0');
 
-        if (http->body_len > LOAD_MAX_ANSWER) {
+        if (http->body_len > http->max) {
             return "the answer is too long";
         }
     }

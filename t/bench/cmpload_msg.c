@@ -114,7 +114,10 @@ load_task_confirm(load_t *load, load_task_t *task)
 void
 load_task_clear(load_task_t *task)
 {
-    free(task->request.data);
+    if (task->shared == 0) {
+        free(task->request.data);
+    }
+
     OPENSSL_free(task->spki.data);
     OPENSSL_free(task->subject.data);
 
@@ -596,32 +599,49 @@ load_cert_md(const cmp_str_t *der)
 static void
 load_finish(load_t *load, load_task_t *task, cmp_pki_message_t *msg)
 {
-    int             len, n;
-    char            header[2048];
+    int             len;
     unsigned char  *der;
 
     len = cmp_asn1_encode(cmp_pki_message_t, msg, &der);
     load_must(len > 0);
     cmp_asn1_free(cmp_pki_message_t, msg);
 
-    n = snprintf(header, sizeof(header),
-                 "POST %s HTTP/1.1\r\n"
-                 "Host: %s\r\n"
-                 "Content-Type: application/pkixcmp\r\n"
-                 "Content-Length: %d\r\n"
-                 "\r\n",
-                 load->conf->path, load->conf->host, len);
-
-    if (n < 0 || n >= (int) sizeof(header)) {
-        load_fatal("the URL is too long");
-    }
-
     free(task->request.data);
-    task->request.len = (size_t) n + len;
-    task->request.data = load_alloc(task->request.len);
-
-    memcpy(task->request.data, header, n);
-    memcpy(task->request.data + n, der, len);
+    load_request(load, load->conf->path, "application/pkixcmp", der, len,
+                 &task->request);
 
     OPENSSL_free(der);
+}
+
+
+void
+load_request(const load_t *load, const char *path, const char *type,
+    const unsigned char *data, size_t len, cmp_str_t *request)
+{
+    int     n;
+    char   *p;
+    size_t  size;
+
+    size = strlen(path) + strlen(load->conf->host) + 256 + len;
+    p = load_alloc(size);
+
+    if (type == NULL) {
+        n = snprintf(p, size, "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", path,
+                     load->conf->host);
+
+    } else {
+        n = snprintf(p, size, "POST %s HTTP/1.1\r\n"
+                     "Host: %s\r\n"
+                     "Content-Type: %s\r\n"
+                     "Content-Length: %zu\r\n"
+                     "\r\n",
+                     path, load->conf->host, type, len);
+    }
+
+    if (len != 0) {
+        memcpy(p + n, data, len);
+    }
+
+    request->data = (unsigned char *) p;
+    request->len = n + len;
 }

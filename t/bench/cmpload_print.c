@@ -14,9 +14,11 @@
 
 
 static void load_text(load_t *load);
+static void load_text_ocsp(const load_t *load);
 static void load_text_times(const char *name, load_times_t *times);
 static void load_json(load_t *load);
 static void load_json_settings(const load_t *load);
+static void load_json_ocsp(const load_t *load);
 static void load_json_steps(load_t *load);
 static void load_json_times(const char *name, load_times_t *times,
     const char *end);
@@ -27,6 +29,7 @@ static const char *load_step_name(const load_t *load, int step);
 static const char *load_protection_name(const load_conf_t *conf);
 static const char *load_verify_name(const load_t *load);
 static double load_throughput(const load_t *load);
+static double load_received(const load_t *load);
 static double load_cpu_share(const load_t *load);
 
 
@@ -59,8 +62,14 @@ load_text(load_t *load)
     conf = load->conf;
     stat = &load->stat;
 
-    printf("operation      %s, %s protection, %s keys\n", conf->op->name,
-           load_protection_name(conf), conf->key);
+    printf("operation      %s", conf->op->name);
+
+    if (conf->op->protocol == LOAD_CMP) {
+        printf(", %s protection, %s keys", load_protection_name(conf),
+               conf->key);
+    }
+
+    printf("\n");
 
     if (conf->rate != 0) {
         printf("load           %.1f/s due, %ld connections\n", conf->rate,
@@ -74,7 +83,9 @@ load_text(load_t *load)
     printf("verified       %s\n", load_verify_name(load));
     printf("completed      %ld in %.3f s, %ld errors, %ld reconnects\n",
            stat->completed, stat->seconds, stat->nerrors, stat->reconnects);
-    printf("throughput     %.1f/s\n", load_throughput(load));
+    printf("throughput     %.1f/s, %.3f MB/s received\n",
+           load_throughput(load), load_received(load) / 1e6);
+    load_text_ocsp(load);
     printf("client         %.3f s CPU (%.0f %%), %.3f s preparation before\n",
            stat->cpu, load_cpu_share(load) * 100, stat->prepared);
 
@@ -102,6 +113,25 @@ load_text(load_t *load)
     for (i = 0; i < stat->ntexts; i++) {
         printf("for example    %s\n", stat->texts[i]);
     }
+}
+
+
+static void
+load_text_ocsp(const load_t *load)
+{
+    load_ocsp_count_t  count;
+
+    if (load->ocsp == NULL) {
+        return;
+    }
+
+    load_ocsp_count(load->ocsp, &count);
+
+    printf("certificates   %ld; answers: %ld good, %ld revoked, %ld unknown\n",
+           count.certificates, count.statuses[V_OCSP_CERTSTATUS_GOOD],
+           count.statuses[V_OCSP_CERTSTATUS_REVOKED],
+           count.statuses[V_OCSP_CERTSTATUS_UNKNOWN]);
+    printf("signatures     %ld verified\n", count.verified);
 }
 
 
@@ -167,22 +197,25 @@ load_json(load_t *load)
 }
 
 
-/* what is not used in this run is null */
+/* what has no meaning in this run is null */
 
 static void
 load_json_settings(const load_t *load)
 {
+    int                 cmp;
     const load_conf_t  *conf;
 
     conf = load->conf;
+    cmp = (conf->op->protocol == LOAD_CMP);
 
     load_json_string("operation", conf->op->name, ",");
     load_json_string("url", conf->url, ",");
-    load_json_string("protection", load_protection_name(conf), ",");
-    load_json_string("key", conf->key, ",");
-    load_json_string("verify", load_verify_name(load), ",");
+    load_json_string("protection", cmp ? load_protection_name(conf) : NULL,
+                     ",");
+    load_json_string("key", cmp ? conf->key : NULL, ",");
     load_json_string("profile", conf->profile, ",");
-    printf("  \"pvno\": %ld,\n", conf->pvno);
+    load_json_number("pvno", cmp ? conf->pvno : 0);
+    load_json_string("verify", load_verify_name(load), ",");
     printf("  \"connections\": %ld,\n", conf->connections);
     printf("  \"reconnect\": %s,\n", conf->reconnect ? "true" : "false");
     printf("  \"requests\": %ld,\n", conf->requests);
@@ -190,6 +223,33 @@ load_json_settings(const load_t *load)
     load_json_number("rate", conf->rate);
     load_json_number("duration", conf->duration);
     load_json_string("openssl", OpenSSL_version(OPENSSL_VERSION_STRING), ",");
+
+    if (load->ocsp != NULL) {
+        load_json_ocsp(load);
+    }
+
+    if (conf->op->protocol == LOAD_FETCH) {
+        printf("  \"body_bytes\": %zu,\n", load->body.len);
+    }
+}
+
+
+static void
+load_json_ocsp(const load_t *load)
+{
+    load_ocsp_count_t  count;
+
+    load_ocsp_count(load->ocsp, &count);
+
+    printf("  \"nonce\": %s,\n", load->conf->nonce ? "true" : "false");
+    load_json_string("digest", EVP_MD_get0_name(load->conf->digest), ",");
+    printf("  \"certificates\": %ld,\n", count.certificates);
+    printf("  \"good\": %ld,\n", count.statuses[V_OCSP_CERTSTATUS_GOOD]);
+    printf("  \"revoked\": %ld,\n",
+           count.statuses[V_OCSP_CERTSTATUS_REVOKED]);
+    printf("  \"unknown\": %ld,\n",
+           count.statuses[V_OCSP_CERTSTATUS_UNKNOWN]);
+    printf("  \"signatures_verified\": %ld,\n", count.verified);
 }
 
 
@@ -237,7 +297,7 @@ load_json_number(const char *name, double value)
         printf("  \"%s\": null,\n", name);
 
     } else {
-        printf("  \"%s\": %.3f,\n", name, value);
+        printf("  \"%s\": %g,\n", name, value);
     }
 }
 
@@ -277,6 +337,10 @@ load_json_string(const char *name, const char *value, const char *end)
 static const char *
 load_step_name(const load_t *load, int step)
 {
+    if (load->conf->op->protocol != LOAD_CMP) {
+        return load->conf->op->name;
+    }
+
     return (step == 0) ? cmp_body_name(load->conf->op->type) : "certConf";
 }
 
@@ -305,6 +369,16 @@ load_throughput(const load_t *load)
 {
     return (load->stat.seconds > 0)
                ? load->stat.completed / load->stat.seconds : 0;
+}
+
+
+/* octets a second */
+
+static double
+load_received(const load_t *load)
+{
+    return (load->stat.seconds > 0)
+               ? load->stat.received / load->stat.seconds : 0;
 }
 
 

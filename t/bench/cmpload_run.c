@@ -24,7 +24,8 @@
 #define LOAD_TICK     100           /* ms, between looks at the clock */
 
 
-static void load_phase_begin(load_t *load, const load_op_t *op);
+static void load_phase_begin(load_t *load, const load_op_t *op, long n,
+    int measured);
 static void load_phase_prepare(load_t *load);
 static void load_phase_loop(load_t *load);
 static void load_phase_end(load_t *load, double cpu);
@@ -34,6 +35,7 @@ static void load_dispatch(load_t *load);
 static int load_may_start(load_t *load, uint64_t now);
 static uint64_t load_due(const load_t *load, long n);
 static void load_start(load_t *load, load_conn_t *c, uint64_t now);
+static void load_prepare(load_t *load, load_task_t *task);
 static void load_idle(load_t *load, load_conn_t *c);
 static void load_pause(load_t *load);
 static void load_pause_wait(load_t *load);
@@ -43,11 +45,11 @@ static double load_cpu(void);
 
 
 void
-load_phase(load_t *load, const load_op_t *op)
+load_phase(load_t *load, const load_op_t *op, long n, int measured)
 {
     double  cpu;
 
-    load_phase_begin(load, op);
+    load_phase_begin(load, op, n, measured);
     load_phase_prepare(load);
     load_conns_open(load);
 
@@ -60,26 +62,19 @@ load_phase(load_t *load, const load_op_t *op)
 
 
 static void
-load_phase_begin(load_t *load, const load_op_t *op)
+load_phase_begin(load_t *load, const load_op_t *op, long n, int measured)
 {
-    long  i;
-
     load->op = op;
-    load->ntasks = load->conf->requests;
+    load->ntasks = n;
     load->next = 0;
     load->done = 0;
     load->running = 0;
     load->paused = 0;
     load->resumed = 0;
     load->stop = 0;
-    load->measured = (op == load->conf->op);
+    load->measured = measured;
 
     load_stat_create(&load->stat, load->ntasks);
-
-    for (i = 0; i < load->ntasks; i++) {
-        load->tasks[i].number = i;
-        load->tasks[i].step = 0;
-    }
 
     load->idle = load_alloc(load->conf->connections * sizeof(load_conn_t *));
     load->nidle = 0;
@@ -104,8 +99,11 @@ load_phase_prepare(load_t *load)
     n = (load->ntasks < load->conf->prepare) ? load->ntasks
                                              : load->conf->prepare;
 
-    for (i = 0; i < n; i++) {
-        load_task_prepare(load, &load->tasks[i]);
+    load->prepared = load->light ? 0 : n;
+
+    for (i = 0; i < load->prepared; i++) {
+        load->tasks[i].number = i;
+        load_prepare(load, &load->tasks[i]);
 
         if (load_now() > load->end) {
             load_fatal("no time is left after the preparation");
@@ -172,7 +170,7 @@ load_phase_loop(load_t *load)
 static void
 load_phase_end(load_t *load, double cpu)
 {
-    long      i;
+    long      i, n;
     uint64_t  ns;
 
     ns = load_now() - load->begin - load->paused;
@@ -185,7 +183,9 @@ load_phase_end(load_t *load, double cpu)
     (void) close(load->timer);
     (void) close(load->epoll);
 
-    for (i = 0; i < load->conf->requests; i++) {
+    n = (load->next > load->prepared) ? load->next : load->prepared;
+
+    for (i = 0; load->light == 0 && i < n; i++) {
         if (load->measured) {
             load_task_free(&load->tasks[i]);
 
@@ -331,10 +331,12 @@ load_start(load_t *load, load_conn_t *c, uint64_t now)
 {
     load_task_t  *task;
 
-    task = &load->tasks[load->next];
+    task = &load->tasks[load->light ? c - load->conns : load->next];
+    task->number = load->next;
+    task->step = 0;
 
     if (task->request.data == NULL) {
-        load_task_prepare(load, task);
+        load_prepare(load, task);
 
         if (load->conf->rate == 0) {
             now = load_now();
@@ -350,6 +352,25 @@ load_start(load_t *load, load_conn_t *c, uint64_t now)
 
     c->task = task;
     load_conn_send(load, c);
+}
+
+
+static void
+load_prepare(load_t *load, load_task_t *task)
+{
+    switch (load->op->protocol) {
+
+    case LOAD_OCSP:
+        load_ocsp_prepare(load, task);
+        break;
+
+    case LOAD_FETCH:
+        load_fetch_prepare(load, task);
+        break;
+
+    default:
+        load_task_prepare(load, task);
+    }
 }
 
 
@@ -440,7 +461,19 @@ load_conn_answer(load_t *load, load_conn_t *c, int status,
         return;
     }
 
-    rc = load_check_answer(load, task, body, len, err, sizeof(err));
+    switch (load->op->protocol) {
+
+    case LOAD_OCSP:
+        rc = load_ocsp_check(load, task, body, len, err, sizeof(err));
+        break;
+
+    case LOAD_FETCH:
+        rc = load_fetch_check(load, c, body, len, err, sizeof(err));
+        break;
+
+    default:
+        rc = load_check_answer(load, task, body, len, err, sizeof(err));
+    }
 
     if (rc != LOAD_OK) {
         load_conn_failed(load, c, rc, err);

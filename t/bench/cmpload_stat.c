@@ -23,7 +23,7 @@ static void load_serials_write(load_t *load);
 const char  *load_kind_names[LOAD_KINDS] = {
     "", "connect", "closed", "timeout", "http", "http-status", "decode",
     "protection", "header", "body", "refused", "certificate",
-    "duplicate-serial"
+    "duplicate-serial", "certificate-status", "validity"
 };
 
 
@@ -166,7 +166,7 @@ load_stat_serials(load_t *load)
 
     /* a server with one certificate for all is what none is meant for */
 
-    if (load->conf->verify == LOAD_VERIFY_NONE) {
+    if (load->conf->verify == LOAD_VERIFY_NONE || load->nserials == 0) {
         return;
     }
 

@@ -1,0 +1,120 @@
+
+/*
+ * Copyright (C) ngx_http_cmp_module contributors
+ *
+ * cmpload --help.
+ */
+
+
+#include <cmpload.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+
+
+void
+load_help(void)
+{
+    static const char  *text =
+        "Usage: cmpload [option...] OPERATION URL\n"
+        "\n"
+        "Puts load on a CMP server or an OCSP responder over HTTP and checks"
+        " every\n"
+        "answer: a wrong answer is an error, not speed.  URL is"
+        " http://127.0.0.1:PORT/PATH;\n"
+        "another machine needs --remote.  OPERATION is one of these, each with"
+        " a fresh key\n"
+        "and transaction:\n"
+        "\n"
+        "  ir cr p10cr kur     a certificate, with certConf and pkiConf\n"
+        "  ir-implicit ...     the same without certConf, implicitly"
+        " confirmed\n"
+        "  rr                  a revocation\n"
+        "  genm                the CA certificates\n"
+        "\n"
+        "or one of these, which need no protection:\n"
+        "\n"
+        "  ocsp ocsp-get       the status of a certificate, by POST or GET\n"
+        "  get                 a file or a CRL, the same body each time\n"
+        "\n"
+        "kur and rr enrol what they need before the measurement, by"
+        " ir-implicit.\n"
+        "\n"
+        "Protection:\n"
+        "  --ref REF --secret SECRET   a shared secret; SECRET as it is, or"
+        " env:NAME or\n"
+        "                      file:NAME (its first line)\n"
+        "  --iterations N      of PasswordBasedMac, default 500\n"
+        "  --cert FILE --key FILE      a certificate (and its chain) and"
+        " its key\n"
+        "  --ca FILE           certificates, the issuing CA's first: what"
+        " answers and new\n"
+        "                      certificates are verified with; needed unless"
+        " --verify=none\n"
+        "\n"
+        "Requests:\n"
+        "  --newkey KIND       P-256 (default), P-384, P-521, Ed25519, Ed448,"
+        " RSA-2048,\n"
+        "                      RSA-3072, RSA-4096.  RSA keys share primes and"
+        " protect nothing\n"
+        "  --subject NAME      default /CN=load-%n, %n is the number of the"
+        " request\n"
+        "  --profile NAME      certProfile\n"
+        "  --pvno N            2 (default) or 3\n"
+        "\n"
+        "OCSP and get:\n"
+        "  --ask PATH          PEM file, or folder of them: the certificates of"
+        " the first CA\n"
+        "                      in --ca are asked about, one after the other\n"
+        "  --ask-serials FILE  their serial numbers, as --serials wrote"
+        " them\n"
+        "  --digest NAME       of CertID: sha1 (default), sha256, sha384,"
+        " sha512\n"
+        "  --nonce             in each request, so that each answer is signed"
+        " anew\n"
+        "  --status STATUS     that is right: good (default), revoked, unknown,"
+        " any\n"
+        "  --expect FILE       the body that get has to give; default: that of"
+        " a first\n"
+        "                      GET before the measurement\n"
+        "\n"
+        "Load:\n"
+        "  -c, --connections N keep-alive connections, default 1\n"
+        "  -n, --requests N    operations, default 100, or enough for"
+        " --duration\n"
+        "  -r, --rate N        operations a second, started when due; their"
+        " latency counts\n"
+        "                      from then.  Default: closed loop, each"
+        " connection starts the\n"
+        "                      next when it has the answer\n"
+        "  -d, --duration S    starts nothing more after S seconds\n"
+        "  --reconnect         a new connection for each operation\n"
+        "  --prepare N         requests made beforehand, default 100000; the"
+        " others are\n"
+        "                      made when they are due\n"
+        "  --pause-after N     after N operations, waits for those under way,"
+        " prints\n"
+        "                      \"paused\", goes on at a line on standard"
+        " input; may\n"
+        "                      be repeated\n"
+        "  --timeout S         of all, preparation included, default 600\n"
+        "  --request-timeout S of connecting and of each answer, default 30\n"
+        "  --max-errors N      ends after so many, default 100\n"
+        "\n"
+        "Answers:\n"
+        "  --verify HOW        all (default); sample: signatures in one of 16"
+        " answers; none:\n"
+        "                      only that it is the message that was waited"
+        " for.  An OCSP\n"
+        "                      answer that was verified is known when it comes"
+        " again\n"
+        "  --serials FILE      the serial number of each certificate received,"
+        " hex, one a\n"
+        "                      line\n"
+        "  --json              the result as JSON\n"
+        "\n"
+        "Exit code: 0 all well, 1 errors, 2 wrong usage.\n";
+
+    fputs(text, stdout);
+    exit(0);
+}

@@ -13,13 +13,13 @@ $$;
 
 
 CREATE FUNCTION cmp.state_name(p_state int4) RETURNS text
-LANGUAGE sql IMMUTABLE AS $$
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT (ARRAY['unconfirmed', 'valid', 'hold', 'revoked'])[p_state + 1]
 $$;
 
 
 CREATE FUNCTION cmp.reason_name(p_reason int4) RETURNS text
-LANGUAGE sql IMMUTABLE AS $$
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT (ARRAY['unspecified', 'keyCompromise', 'cACompromise',
                   'affiliationChanged', 'superseded', 'cessationOfOperation',
                   'certificateHold', '7', 'removeFromCRL',

@@ -62,7 +62,14 @@ GRANT EXECUTE ON FUNCTION
     cmp.request_show(int8),
     cmp.audit_list(text, text, text, text, text, timestamptz, timestamptz,
         int4),
-    cmp.crl_show(text, int4, int4, text)
+    cmp.crl_show(text, int4, int4, text),
+    cmp.report_period(timestamptz, timestamptz),
+    cmp.report_certificates(text, timestamptz),
+    cmp.report_keys(text),
+    cmp.report_activity(text, timestamptz, timestamptz),
+    cmp.report_requests(text),
+    cmp.report_crls(text),
+    cmp.report_audit(text, timestamptz, timestamptz)
 TO cmp_operator, cmp_auditor;
 
 GRANT SELECT ON cmp.ca, cmp.certificate, cmp.revocation, cmp.crl, cmp.audit,

@@ -98,7 +98,7 @@ is($status, 0, 'found by PATH, in the current folder') or diag($err);
 
 # parts that are missing
 
-for my $part (qw(CA CRL Certificate Common Credential Database Schema)) {
+for my $part (qw(CA CRL Certificate Common Credential Database Report Schema)) {
     my $file = "$share/perl/Cmpctl/$part.pm";
 
     rename $file, tmp('part') or die "$file: $!";

@@ -85,19 +85,20 @@ load_init(load_t *load)
         load->keys = load_keys_create(conf->key, 2 * n);
         load_mac_init(load);
 
-        if (conf->op->enrolled) {
+        if (conf->op->before != NULL) {
             load_enrol(load);
         }
     }
 }
 
 
-/* what a kur or rr is about; an error here leaves nothing to measure */
+/* what a kur, rr or pollReq is about: without it nothing is to be measured */
 
 static void
 load_enrol(load_t *load)
 {
-    load_phase(load, load_op("ir-implicit"), load->conf->requests, 0);
+    load_phase(load, load_op(load->conf->op->before),
+               load->conf->requests, 0);
 
     if (load->stat.nerrors != 0) {
         load_fatal("the enrolment before the measurement failed: %s",

@@ -85,8 +85,9 @@ typedef struct {
     int                    type;            /* of the first message of CMP */
     unsigned               get:1;           /* OCSP by GET */
     unsigned               implicit:1;
+    unsigned               waits:1;         /* waiting is the right status */
     unsigned               confirm:1;       /* a certConf follows */
-    unsigned               enrolled:1;      /* needs a certificate before */
+    const char            *before;          /* the operation it needs */
 } load_op_t;
 
 
@@ -137,6 +138,7 @@ typedef struct {
     long                   max_errors;
     int                    verify;          /* load_verify_e */
     const char            *serials;         /* file; NULL: none */
+    unsigned               endless:1;       /* requests is a guess */
     unsigned               json:1;
     unsigned               reconnect:1;     /* for each operation */
 } load_conf_t;
@@ -152,7 +154,7 @@ typedef struct {
     cmp_str_t              spki;            /* its DER */
     cmp_str_t              subject;
 
-    cmp_str_t              cert;            /* received */
+    cmp_str_t              cert;            /* received; empty: waiting */
     EVP_PKEY              *old_key;         /* kur, rr: the one there was */
     X509                  *old;
 
@@ -187,6 +189,7 @@ typedef struct {
 typedef struct {
     load_times_t           operation;
     load_times_t           step[LOAD_MAX_STEPS];
+    load_times_t           delay;           /* from due to sent */
     long                   errors[LOAD_KINDS];
     long                   nerrors;
     char                   texts[LOAD_TEXTS][256];
@@ -328,6 +331,7 @@ EVP_PKEY *load_keys_make(load_keys_t *keys);
 X509_PUBKEY *load_keys_public(const load_keys_t *keys, EVP_PKEY *pkey);
 void load_keys_free(load_keys_t *keys);
 int load_keys_known(const char *kind);
+void load_keys_list(char *text, size_t size);
 
 
 /*

@@ -40,8 +40,10 @@ static int load_check_error(const load_answer_t *answer, char *err,
     size_t size);
 static int load_check_revoked(const load_answer_t *answer, char *err,
     size_t size);
-static int load_check_status(const cmp_pki_status_info_t *info, char *err,
+static int load_check_poll(const load_answer_t *answer, char *err,
     size_t size);
+static int load_check_status(const cmp_pki_status_info_t *info, int expected,
+    char *err, size_t size);
 static int load_check_genp(load_t *load, const load_answer_t *answer,
     char *err, size_t size);
 static int load_granted(const cmp_pki_header_t *header);
@@ -361,6 +363,9 @@ load_check_body(load_t *load, load_task_t *task, const load_answer_t *answer,
     case CMP_BODY_RP:
         return load_check_revoked(answer, err, size);
 
+    case CMP_BODY_POLLREP:
+        return load_check_poll(answer, err, size);
+
     default:
         return load_check_enrolled(load, task, answer, full, err, size);
     }
@@ -389,11 +394,20 @@ load_check_enrolled(load_t *load, load_task_t *task,
         return load_wrong(LOAD_BODY, err, size, "no PKIStatusInfo");
     }
 
-    rc = load_check_status(info, err, size);
+    rc = load_check_status(info, load->op->waits ? CMP_STATUS_WAITING
+                                                 : CMP_STATUS_ACCEPTED,
+                           err, size);
     cmp_asn1_free(cmp_pki_status_info_t, info);
 
     if (rc != LOAD_OK) {
         return rc;
+    }
+
+    if (load->op->waits) {
+        return (response.cert.len == 0)
+                   ? LOAD_OK
+                   : load_wrong(LOAD_BODY, err, size,
+                                "waiting, and a certificate");
     }
 
     if (response.cert.len == 0) {
@@ -463,7 +477,10 @@ load_check_error(const load_answer_t *answer, char *err, size_t size)
         return load_wrong(LOAD_BODY, err, size, "no ErrorMsgContent");
     }
 
-    if (load_check_status(error->pki_status_info, err, size) == LOAD_OK) {
+    if (load_check_status(error->pki_status_info, CMP_STATUS_ACCEPTED, err,
+                          size)
+        == LOAD_OK)
+    {
         (void) snprintf(err, size, "an error whose status is accepted");
     }
 
@@ -487,7 +504,7 @@ load_check_revoked(const load_answer_t *answer, char *err, size_t size)
 
     } else {
         rc = load_check_status(sk_cmp_pki_status_info_t_value(rp->status, 0),
-                               err, size);
+                               CMP_STATUS_ACCEPTED, err, size);
     }
 
     cmp_asn1_free(cmp_rev_rep_content_t, rp);
@@ -496,10 +513,44 @@ load_check_revoked(const load_answer_t *answer, char *err, size_t size)
 }
 
 
-/* only accepted will do: nothing asked for has to be changed */
+/* the request of the transaction is to be asked for again, later */
 
 static int
-load_check_status(const cmp_pki_status_info_t *info, char *err, size_t size)
+load_check_poll(const load_answer_t *answer, char *err, size_t size)
+{
+    int                      rc;
+    int64_t                  id, after;
+    cmp_poll_rep_t          *poll;
+    cmp_poll_rep_content_t  *rep;
+
+    rep = cmp_asn1_decode(cmp_poll_rep_content_t, answer->body.data,
+                          answer->body.len);
+    poll = sk_cmp_poll_rep_t_value(rep, 0);
+
+    if (sk_cmp_poll_rep_t_num(rep) != 1
+        || ASN1_INTEGER_get_int64(&id, poll->cert_req_id) != 1
+        || id != 0
+        || ASN1_INTEGER_get_int64(&after, poll->check_after) != 1
+        || after < 0)
+    {
+        rc = load_wrong(LOAD_BODY, err, size,
+                        "pollRep without one checkAfter of the request");
+
+    } else {
+        rc = LOAD_OK;
+    }
+
+    cmp_asn1_free(cmp_poll_rep_content_t, rep);
+
+    return rc;
+}
+
+
+/* nothing but what is expected will do, such as accepted with changes */
+
+static int
+load_check_status(const cmp_pki_status_info_t *info, int expected, char *err,
+    size_t size)
 {
     int                     i, bit, len;
     int64_t                 status;
@@ -511,8 +562,14 @@ load_check_status(const cmp_pki_status_info_t *info, char *err, size_t size)
         return load_wrong(LOAD_BODY, err, size, "status out of range");
     }
 
-    if (status == CMP_STATUS_ACCEPTED && info->fail_info == NULL) {
+    if (status == expected && info->fail_info == NULL) {
         return LOAD_OK;
+    }
+
+    if (status == CMP_STATUS_ACCEPTED) {
+        return load_wrong(LOAD_REFUSED, err, size,
+                          (expected == status) ? "accepted with a failInfo"
+                                               : "accepted, not waiting");
     }
 
     bit = -1;

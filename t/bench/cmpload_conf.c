@@ -102,21 +102,25 @@ static const struct option  load_options[] = {
 };
 
 
+/* protocol, type; get, implicit, waits, confirm; the operation before */
+
 static const load_op_t  load_ops[] = {
-    { "ir",             LOAD_CMP,   CMP_BODY_IR,    0, 0, 1, 0 },
-    { "ir-implicit",    LOAD_CMP,   CMP_BODY_IR,    0, 1, 0, 0 },
-    { "cr",             LOAD_CMP,   CMP_BODY_CR,    0, 0, 1, 0 },
-    { "cr-implicit",    LOAD_CMP,   CMP_BODY_CR,    0, 1, 0, 0 },
-    { "p10cr",          LOAD_CMP,   CMP_BODY_P10CR, 0, 0, 1, 0 },
-    { "p10cr-implicit", LOAD_CMP,   CMP_BODY_P10CR, 0, 1, 0, 0 },
-    { "kur",            LOAD_CMP,   CMP_BODY_KUR,   0, 0, 1, 1 },
-    { "kur-implicit",   LOAD_CMP,   CMP_BODY_KUR,   0, 1, 0, 1 },
-    { "rr",             LOAD_CMP,   CMP_BODY_RR,    0, 0, 0, 1 },
-    { "genm",           LOAD_CMP,   CMP_BODY_GENM,  0, 0, 0, 0 },
-    { "ocsp",           LOAD_OCSP,  0,              0, 0, 0, 0 },
-    { "ocsp-get",       LOAD_OCSP,  0,              1, 0, 0, 0 },
-    { "get",            LOAD_FETCH, 0,              0, 0, 0, 0 },
-    { NULL,             0,          0,              0, 0, 0, 0 }
+    { "ir", LOAD_CMP, CMP_BODY_IR, 0, 0, 0, 1, NULL },
+    { "ir-implicit", LOAD_CMP, CMP_BODY_IR, 0, 1, 0, 0, NULL },
+    { "ir-waiting", LOAD_CMP, CMP_BODY_IR, 0, 0, 1, 0, NULL },
+    { "cr", LOAD_CMP, CMP_BODY_CR, 0, 0, 0, 1, NULL },
+    { "cr-implicit", LOAD_CMP, CMP_BODY_CR, 0, 1, 0, 0, NULL },
+    { "p10cr", LOAD_CMP, CMP_BODY_P10CR, 0, 0, 0, 1, NULL },
+    { "p10cr-implicit", LOAD_CMP, CMP_BODY_P10CR, 0, 1, 0, 0, NULL },
+    { "kur", LOAD_CMP, CMP_BODY_KUR, 0, 0, 0, 1, "ir-implicit" },
+    { "kur-implicit", LOAD_CMP, CMP_BODY_KUR, 0, 1, 0, 0, "ir-implicit" },
+    { "rr", LOAD_CMP, CMP_BODY_RR, 0, 0, 0, 0, "ir-implicit" },
+    { "genm", LOAD_CMP, CMP_BODY_GENM, 0, 0, 0, 0, NULL },
+    { "pollReq", LOAD_CMP, CMP_BODY_POLLREQ, 0, 0, 0, 0, "ir-waiting" },
+    { "ocsp", LOAD_OCSP, 0, 0, 0, 0, 0, NULL },
+    { "ocsp-get", LOAD_OCSP, 0, 1, 0, 0, 0, NULL },
+    { "get", LOAD_FETCH, 0, 0, 0, 0, 0, NULL },
+    { NULL, 0, 0, 0, 0, 0, 0, NULL }
 };
 
 
@@ -371,30 +375,44 @@ load_conf_request(load_conf_t *conf, int option, const char *value,
 }
 
 
-/* as many as --duration may take, more than any server is known to do */
+/*
+ * A rate and a duration make a number of requests, each of which is due and
+ * will be sent, however late.  In a closed loop: as many as the duration may
+ * take, more than any server is known to do.
+ */
 
 static void
 load_conf_requests(load_conf_t *conf)
 {
     double  n, most;
 
-    if (conf->requests != 0) {
+    if (conf->duration == 0) {
+        if (conf->requests == 0) {
+            conf->requests = LOAD_REQUESTS;
+        }
+
         return;
     }
 
-    if (conf->duration == 0) {
-        conf->requests = LOAD_REQUESTS;
+    if (conf->rate == 0 && conf->requests != 0) {
         return;
     }
 
     most = (conf->op->protocol == LOAD_CMP) ? LOAD_FASTEST : LOAD_LIGHTEST;
-    n = conf->duration * ((conf->rate != 0) ? conf->rate : most);
+    n = conf->duration * ((conf->rate != 0) ? conf->rate : most) + 0.5;
 
     if (n > LOAD_MAX_REQUESTS) {
         n = LOAD_MAX_REQUESTS;
+
+    } else if (n < 1) {
+        n = 1;
     }
 
-    conf->requests = (n < 1) ? 1 : (long) n;
+    conf->endless = (conf->rate == 0);
+
+    if (conf->requests == 0 || n < conf->requests) {
+        conf->requests = (long) n;
+    }
 }
 
 
@@ -443,10 +461,12 @@ load_conf_check(load_conf_t *conf, char **files)
 static void
 load_conf_cmp(load_conf_t *conf, char **files)
 {
+    char        kinds[256];
     X509_NAME  *name;
 
     if (load_keys_known(conf->key) == 0) {
-        load_fatal("unknown kind of key \"%s\"", conf->key);
+        load_keys_list(kinds, sizeof(kinds));
+        load_fatal("there is no key \"%s\" here, but %s", conf->key, kinds);
     }
 
     name = load_name(conf->subject, 0);

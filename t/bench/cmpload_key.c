@@ -8,6 +8,7 @@
 
 #include <cmpload.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,6 +60,13 @@ static const load_key_kind_t  load_key_kinds[] = {
     { "RSA-2048", "RSA",     NULL,    2048 },
     { "RSA-3072", "RSA",     NULL,    3072 },
     { "RSA-4096", "RSA",     NULL,    4096 },
+
+#ifdef NID_ML_DSA_44
+    { "ML-DSA-44", "ML-DSA-44", NULL, 0 },
+    { "ML-DSA-65", "ML-DSA-65", NULL, 0 },
+    { "ML-DSA-87", "ML-DSA-87", NULL, 0 },
+#endif
+
     { NULL,       NULL,      NULL,    0 }
 };
 
@@ -82,6 +90,21 @@ int
 load_keys_known(const char *name)
 {
     return load_keys_kind(name) != NULL;
+}
+
+
+/* a list for --help */
+
+void
+load_keys_list(char *text, size_t size)
+{
+    size_t                  n;
+    const load_key_kind_t  *kind;
+
+    for (n = 0, kind = load_key_kinds; kind->name != NULL && n < size; kind++) {
+        n += snprintf(text + n, size - n, "%s%s", (n != 0) ? " " : "",
+                      kind->name);
+    }
 }
 
 
@@ -308,7 +331,14 @@ load_keys_public(const load_keys_t *keys, EVP_PKEY *pkey)
         load_must(EVP_PKEY_get_raw_public_key(pkey, data, &len) == 1);
     }
 
+    /* one that libcrypto knows by its provider alone has no id but its name */
+
     nid = EVP_PKEY_get_base_id(pkey);
+
+    if (nid <= 0) {
+        nid = OBJ_txt2nid(keys->kind->type);
+    }
+
     public = X509_PUBKEY_new();
     load_must(public != NULL);
     load_must(X509_PUBKEY_set0_param(public, OBJ_nid2obj(nid), ptype, pval,

@@ -35,7 +35,9 @@ static void load_request_crmf(load_t *load, load_task_t *task,
 static cmp_controls_t *load_old_cert_id(const load_task_t *task);
 static void load_request_p10(load_task_t *task, cmp_pki_body_t *body);
 static void load_request_rr(load_task_t *task, cmp_pki_body_t *body);
-static size_t load_cert_hash(const cmp_str_t *der, unsigned char *hash);
+static void load_request_poll(cmp_pki_body_t *body);
+static size_t load_cert_hash(const cmp_str_t *der, const EVP_MD *md,
+    unsigned char *hash);
 static const EVP_MD *load_cert_md(const cmp_str_t *der);
 static void load_finish(load_t *load, load_task_t *task,
     cmp_pki_message_t *msg);
@@ -47,7 +49,9 @@ load_task_prepare(load_t *load, load_task_t *task)
     cmp_pki_message_t          *msg;
     cmp_info_type_and_value_t  *info;
 
-    load_must(RAND_bytes(task->transaction_id, CMP_NONCE_LEN) == 1);
+    if (load->op->type != CMP_BODY_POLLREQ) {
+        load_must(RAND_bytes(task->transaction_id, CMP_NONCE_LEN) == 1);
+    }
 
     msg = load_message(load, task, load->op->type);
 
@@ -60,6 +64,10 @@ load_task_prepare(load_t *load, load_task_t *task)
 
     case CMP_BODY_RR:
         load_request_rr(task, msg->body);
+        break;
+
+    case CMP_BODY_POLLREQ:
+        load_request_poll(msg->body);
         break;
 
     case CMP_BODY_GENM:
@@ -85,6 +93,7 @@ void
 load_task_confirm(load_t *load, load_task_t *task)
 {
     size_t              len;
+    const EVP_MD       *md;
     unsigned char       hash[EVP_MAX_MD_SIZE];
     cmp_cert_status_t  *status;
     cmp_pki_message_t  *msg;
@@ -93,7 +102,20 @@ load_task_confirm(load_t *load, load_task_t *task)
     status = cmp_asn1_new(cmp_cert_status_t);
     load_must(status != NULL);
 
-    len = load_cert_hash(&task->cert, hash);
+    md = load_cert_md(&task->cert);
+
+    /* a signature algorithm without a hash (RFC 9810, 5.3.18) */
+
+    if (md == NULL) {
+        md = EVP_sha256();
+        status->hash_alg = X509_ALGOR_new();
+        load_must(status->hash_alg != NULL);
+        load_must(X509_ALGOR_set0(status->hash_alg, OBJ_nid2obj(NID_sha256),
+                                  V_ASN1_UNDEF, NULL)
+                  == 1);
+    }
+
+    len = load_cert_hash(&task->cert, md, hash);
     load_must(ASN1_OCTET_STRING_set(status->cert_hash, hash, (int) len) == 1);
     load_must(ASN1_INTEGER_set(status->cert_req_id,
                                (load->op->type == CMP_BODY_P10CR) ? -1 : 0)
@@ -169,7 +191,7 @@ load_message(load_t *load, load_task_t *task, int type)
                     CMP_NONCE_LEN);
     load_set_octets(&header->sender_nonce, task->sender_nonce, CMP_NONCE_LEN);
 
-    if (type == CMP_BODY_CERTCONF) {
+    if (type == CMP_BODY_CERTCONF || type == CMP_BODY_POLLREQ) {
         load_set_octets(&header->recip_nonce, task->recip_nonce,
                         CMP_NONCE_LEN);
 
@@ -513,17 +535,29 @@ load_request_rr(load_task_t *task, cmp_pki_body_t *body)
 }
 
 
-/* EdDSA: RFC 9481, 3.3 */
+/* for the only request of the transaction */
+
+static void
+load_request_poll(cmp_pki_body_t *body)
+{
+    cmp_poll_req_t  *poll;
+
+    poll = cmp_asn1_new(cmp_poll_req_t);
+    load_must(poll != NULL);
+    load_must(ASN1_INTEGER_set(poll->cert_req_id, 0) == 1);
+
+    load_body_set(body, CMP_BODY_POLLREQ, sk_cmp_poll_req_t_new_null());
+    load_must(sk_cmp_poll_req_t_push(body->value.poll_req, poll) > 0);
+}
+
 
 static size_t
-load_cert_hash(const cmp_str_t *der, unsigned char *hash)
+load_cert_hash(const cmp_str_t *der, const EVP_MD *md, unsigned char *hash)
 {
     unsigned int   len;
     EVP_MD_CTX    *ctx;
-    const EVP_MD  *md;
 
     len = EVP_MAX_MD_SIZE;
-    md = load_cert_md(der);
     ctx = EVP_MD_CTX_new();
     load_must(ctx != NULL);
 
@@ -543,7 +577,10 @@ load_cert_hash(const cmp_str_t *der, unsigned char *hash)
 }
 
 
-/* of the signature of the certificate */
+/*
+ * Of the signature of the certificate, NULL when it has none; EdDSA: RFC 9481,
+ * 3.3.
+ */
 
 static const EVP_MD *
 load_cert_md(const cmp_str_t *der)
@@ -552,7 +589,6 @@ load_cert_md(const cmp_str_t *der)
     X509                 *cert;
     X509_ALGOR           *alg;
     load_cert_t           parts;
-    const EVP_MD         *md;
     const unsigned char  *p;
 
     load_must(load_cert_decode(der, &parts) == 1);
@@ -584,13 +620,11 @@ load_cert_md(const cmp_str_t *der)
 
     default:
         if (OBJ_find_sigid_algs(nid, &digest, NULL) != 1) {
-            digest = NID_sha256;
+            digest = NID_undef;
         }
     }
 
-    md = EVP_get_digestbynid(digest);
-
-    return (md != NULL) ? md : EVP_sha256();
+    return EVP_get_digestbynid(digest);
 }
 
 

@@ -72,8 +72,8 @@ load_text(load_t *load)
     printf("\n");
 
     if (conf->rate != 0) {
-        printf("load           %.1f/s due, %ld connections\n", conf->rate,
-               conf->connections);
+        printf("load           %ld due, %.1f/s, %ld connections\n",
+               conf->requests, conf->rate, conf->connections);
 
     } else {
         printf("load           closed loop, %ld connections\n",
@@ -101,6 +101,10 @@ load_text(load_t *load)
 
     for (i = 0; i < LOAD_MAX_STEPS && conf->op->confirm; i++) {
         load_text_times(load_step_name(load, i), &load->stat.step[i]);
+    }
+
+    if (conf->rate != 0) {
+        load_text_times("start delay", &load->stat.delay);
     }
 
     for (i = 0; i < LOAD_KINDS; i++) {
@@ -178,6 +182,11 @@ load_json(load_t *load)
            (unsigned long long) stat->received);
 
     load_json_times("latency_ms", &load->stat.operation, ",");
+
+    if (load->conf->rate != 0) {
+        load_json_times("start_delay_ms", &load->stat.delay, ",");
+    }
+
     load_json_steps(load);
 
     printf("  \"errors\": {\n    \"total\": %ld", stat->nerrors);
@@ -218,7 +227,7 @@ load_json_settings(const load_t *load)
     load_json_string("verify", load_verify_name(load), ",");
     printf("  \"connections\": %ld,\n", conf->connections);
     printf("  \"reconnect\": %s,\n", conf->reconnect ? "true" : "false");
-    printf("  \"requests\": %ld,\n", conf->requests);
+    load_json_number("requests", conf->endless ? 0 : conf->requests);
     printf("  \"prepare\": %ld,\n", conf->prepare);
     load_json_number("rate", conf->rate);
     load_json_number("duration", conf->duration);
@@ -297,7 +306,7 @@ load_json_number(const char *name, double value)
         printf("  \"%s\": null,\n", name);
 
     } else {
-        printf("  \"%s\": %g,\n", name, value);
+        printf("  \"%s\": %.10g,\n", name, value);
     }
 }
 
@@ -350,8 +359,12 @@ load_step_name(const load_t *load, int step)
 static const char *
 load_protection_name(const load_conf_t *conf)
 {
-    return (conf->secret != NULL && conf->op->enrolled == 0) ? "MAC"
-                                                             : "signature";
+    int  type;
+
+    type = conf->op->type;
+
+    return (conf->secret != NULL && type != CMP_BODY_KUR && type != CMP_BODY_RR)
+               ? "MAC" : "signature";
 }
 
 

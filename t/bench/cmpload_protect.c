@@ -102,6 +102,8 @@ load_sign(const ASN1_ITEM *it, X509_ALGOR *alg, ASN1_BIT_STRING *bits,
 const EVP_MD *
 load_key_md(EVP_PKEY *key)
 {
+    char  name[32];
+
     switch (EVP_PKEY_get_base_id(key)) {
 
     case EVP_PKEY_ED25519:
@@ -119,7 +121,19 @@ load_key_md(EVP_PKEY *key)
 
         return EVP_sha256();
 
+    case EVP_PKEY_RSA:
+        return EVP_sha256();
+
     default:
+
+        /* ML-DSA takes no digest */
+
+        if (EVP_PKEY_get_default_digest_name(key, name, sizeof(name)) == 2
+            && strcmp(name, "UNDEF") == 0)
+        {
+            return NULL;
+        }
+
         return EVP_sha256();
     }
 }

@@ -28,6 +28,7 @@ static void load_phase_begin(load_t *load, const load_op_t *op, long n,
     int measured);
 static void load_phase_prepare(load_t *load);
 static void load_phase_loop(load_t *load);
+static void load_phase_cut(load_t *load, uint64_t now);
 static void load_phase_end(load_t *load, double cpu);
 static void load_timer_open(load_t *load);
 static void load_timer_set(load_t *load);
@@ -159,11 +160,32 @@ load_phase_loop(load_t *load)
         load_conns_expire(load, now);
 
         if (now > load->end) {
-            load_stat_error(&load->stat, LOAD_TIMEOUT,
-                            "the time for all is over");
+            load_phase_cut(load, now);
             return;
         }
     }
+}
+
+
+/* what is under way or overdue had no answer in time */
+
+static void
+load_phase_cut(load_t *load, uint64_t now)
+{
+    long  n;
+
+    n = load->running;
+
+    if (load->conf->rate != 0 && load->measured && load->stop == 0) {
+        while (load->next < load->ntasks && load_due(load, load->next) <= now) {
+            load->next++;
+            n++;
+        }
+    }
+
+    do {
+        load_stat_error(&load->stat, LOAD_TIMEOUT, "the time for all is over");
+    } while (--n > 0);
 }
 
 
@@ -203,6 +225,14 @@ static void
 load_task_age(load_task_t *task)
 {
     const unsigned char  *p;
+
+    /* one that waits: its transaction goes on */
+
+    if (task->cert.len == 0) {
+        EVP_PKEY_free(task->key);
+        task->key = NULL;
+        return;
+    }
 
     p = task->cert.data;
     task->old = d2i_X509(NULL, &p, (long) task->cert.len);
@@ -303,6 +333,7 @@ load_may_start(load_t *load, uint64_t now)
     }
 
     if (conf->duration != 0
+        && conf->rate == 0
         && now - load->begin - load->paused >= conf->duration * 1e9)
     {
         load->stop = 1;
@@ -337,15 +368,16 @@ load_start(load_t *load, load_conn_t *c, uint64_t now)
 
     if (task->request.data == NULL) {
         load_prepare(load, task);
-
-        if (load->conf->rate == 0) {
-            now = load_now();
-        }
+        now = load_now();
     }
 
     task->due = (load->conf->rate != 0 && load->measured)
                     ? load_due(load, load->next) : now;
     task->sent = now;
+
+    if (load->conf->rate != 0 && load->measured) {
+        load_stat_add(&load->stat.delay, now - task->due);
+    }
 
     load->next++;
     load->running++;

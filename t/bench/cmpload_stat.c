@@ -35,6 +35,7 @@ load_stat_create(load_stat_t *stat, long n)
     memset(stat, 0, sizeof(load_stat_t));
 
     load_times_create(&stat->operation, n);
+    load_times_create(&stat->delay, n);
 
     for (i = 0; i < LOAD_MAX_STEPS; i++) {
         load_times_create(&stat->step[i], n);
@@ -48,6 +49,7 @@ load_stat_free(load_stat_t *stat)
     int  i;
 
     free(stat->operation.values);
+    free(stat->delay.values);
 
     for (i = 0; i < LOAD_MAX_STEPS; i++) {
         free(stat->step[i].values);

@@ -81,7 +81,7 @@ include build/store.mk
 include build/lint.mk
 include build/test.mk
 
-install: build ## installs the module, the SQL files and cmpctl (DESTDIR)
+install: build bench-build ## installs module, SQL, cmpctl, cmpload (DESTDIR)
 	@NGINX_BIN=$(NGINX_BIN) OUT=$(OUT) DESTDIR=$(DESTDIR) build/install.sh
 
 demo: deps build ## a CA to play with: enrol, update, revoke, and go on

@@ -2,8 +2,8 @@
 #
 # Copyright (C) ngx_http_cmp_module contributors
 #
-# Installs the module where nginx looks for modules, and the operator's
-# command with its SQL files.  By rename: a running nginx has the old file
+# Installs the module where nginx looks for modules, the operator's command
+# with its SQL files, and the load generator.  By rename: a running nginx has the old file
 # mapped and must not see it change.  Reads OUT, NGINX_BIN, DESTDIR, PREFIX.
 
 set -eu
@@ -45,3 +45,4 @@ done
 
 put "$OUT/cmpctl-seal" "$prefix/lib/ngx_http_cmp_module/cmpctl-seal" 755
 put sql/cmpctl "$prefix/bin/cmpctl" 755
+put "$OUT/t/bench/cmpload" "$prefix/bin/cmpload" 755

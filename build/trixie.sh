@@ -116,7 +116,7 @@ chown -R cmp:cmp /srv/cmp
 echo "trixie: $(nginx -v 2>&1), $(openssl version), $(pg_config --version)"
 
 as_user make -s build JOBS="$JOBS"
-as_user make -s -j"$JOBS" store-build
+as_user make -s -j"$JOBS" store-build bench-build
 
 status=0
 

@@ -90,11 +90,11 @@ load_help(void)
         " --duration\n"
         "  -r, --rate N        operations a second; one that finds no free"
         " connection when\n"
-        "                      it is due is sent later, its latency counts from"
-        " then on.\n"
-        "                      Default: closed loop, each connection starts the"
-        " next when it\n"
-        "                      has the answer\n"
+        "                      it is due is sent later, and its latency counts"
+        " from when\n"
+        "                      it was due.  Default: closed loop, each"
+        " connection starts\n"
+        "                      the next when it has the answer\n"
         "  -d, --duration S    closed loop: starts nothing more after S"
         " seconds; with a rate:\n"
         "                      what is due in S seconds, all of it\n"
@@ -123,7 +123,7 @@ load_help(void)
         "                      line\n"
         "  --json              the result as JSON\n"
         "\n"
-        "Exit code: 0 all well, 1 errors, 2 wrong usage.\n";
+        "Exit code: 0 all well, 1 errors, 2 nothing was measured.\n";
 
     fputs(text, stdout);
     exit(0);

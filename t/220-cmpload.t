@@ -1,0 +1,449 @@
+# Copyright (C) ngx_http_cmp_module contributors
+#
+# cmpload, the load generator: what it counts is what the server did, and a
+# wrong answer is an error.  Needs `make bench-build`.
+
+use lib 't/lib';
+use CMPTest;
+use CMPRaw;
+use IO::Socket::INET;
+use JSON::PP;
+use POSIX ();
+
+master_on();
+workers(2);
+credential(reference => 'device1', secret => 'insecure');
+
+our $cmpload = "build-$ENV{TEST_CMP_BUILD}/t/bench/cmpload";
+our @mac = (qw(--ref device1 --secret insecure), '--ca', pki('ca-chain.pem'));
+our @signature = ('--cert', pki('ra.pem'), '--key', pki('ra.key'), '--ca',
+                  pki('ca-chain.pem'));
+our $locations = default_config() . <<'_EOC_';
+location /ocsp { cmp_ocsp devices; }
+location /file { root html; default_type text/plain; }
+location /junk { default_type application/pkixcmp; return 200 junk; }
+_EOC_
+our @ca = (ca => 'ra_certificate ' . pki('ra.pem') . '; trusted_crl '
+                 . pki('root.crl') . ';');
+our @keys = qw(P-256 RSA-2048 RSA-3072 Ed25519);
+
+# OpenSSL 3.5 and newer
+
+if ((execute('openssl', 'list', '-public-key-algorithms'))[1] =~ /ML-DSA-44/) {
+    push @keys, qw(ML-DSA-44 ML-DSA-65);
+    push @ca, (keys => 'ec:P-256 rsa:2048-4096 ed25519 ml-dsa-44 ml-dsa-65');
+}
+
+our $http = default_http_config(@ca);
+our $manual = default_http_config(@ca, profile => 'approval manual;');
+
+if (!-x $cmpload) {
+    fail("no $cmpload: make bench-build BUILD=$ENV{TEST_CMP_BUILD}");
+    exit 1;
+}
+
+# the exit code, what it printed, and that as JSON
+
+sub cmpload {
+    my ($operation, $path, @options) = @_;
+    my $url = $path =~ /^http/ ? $path : "http://127.0.0.1:${\port()}$path";
+    my ($status, $out) = execute($cmpload, $operation, $url, '--json',
+                                 '--timeout', 60, @options);
+
+    return ($status, $out, eval { decode_json($out) } // {});
+}
+
+# all well, and as many as there should be
+
+sub cmpload_ok {
+    my ($operation, $path, $n, @options) = @_;
+    my ($status, $out, $r) = cmpload($operation, $path, '-n', $n, '-c', 3,
+                                     @options);
+    my $ok = is($status, 0, "$operation - exit code");
+
+    $ok &= is($r->{completed}, $n, "$operation - completed");
+    $ok &= is($r->{errors}{total}, 0, "$operation - errors");
+    $ok &= is($r->{latency_ms}{n}, $n, "$operation - latencies");
+    diag($out) if !$ok;
+
+    return $r;
+}
+
+# errors of one kind and of no other, and exit code 1
+
+sub cmpload_errors {
+    my ($kind, $n, $text, @arguments) = @_;
+    my ($status, $out, $r) = cmpload(@arguments);
+    my $ok = is($status, 1, "$kind - exit code");
+
+    $ok &= is($r->{errors}{$kind}, $n, "$kind - errors");
+    $ok &= is($r->{errors}{total}, $n, "$kind - no others");
+    $ok &= is($r->{completed}, $r->{started} - $n, "$kind - not completed");
+    $ok &= like("@{ $r->{texts} // [] }", $text, "$kind - text");
+    diag($out) if !$ok;
+}
+
+# in this state, of this subject
+
+sub count {
+    my ($state, $subject) = @_;
+
+    return sql("SELECT count(*) FROM cmp.certificate
+                WHERE state = $state AND subject LIKE 'CN=$subject-%'");
+}
+
+# A server of one connection at a time on port2, which gives the answers that
+# the function makes: body, Content-Type, seconds to wait.
+
+sub serve {
+    my $answer = shift;
+    my $listen = IO::Socket::INET->new(LocalAddr => '127.0.0.1',
+        LocalPort => $CMPTest::Port2, Listen => 5, ReuseAddr => 1)
+        or die "listen: $!";
+    my $pid = fork() // die "fork: $!";
+
+    return $pid if $pid != 0;
+
+    my $n = 0;
+
+    while (my $sock = $listen->accept()) {
+        my $in = '';
+
+        while (sysread $sock, $in, 65536, length $in) {
+            next if $in !~ /\r\n\r\n(.*)/s;
+            next if $in =~ /^Content-Length: (\d+)/mi && length $1 < 1;
+
+            my ($head, $body) = split /\r\n\r\n/, $in, 2;
+            my ($len) = $head =~ /^Content-Length: (\d+)/mi;
+
+            next if length $body < ($len // 0);
+
+            my ($out, $type, $wait) = $answer->($n++);
+
+            select undef, undef, undef, $wait if $wait;
+            syswrite $sock, "HTTP/1.1 200 OK\r\nContent-Type: $type\r\n"
+                . 'Content-Length: ' . length($out) . "\r\n\r\n$out";
+            $in = '';
+        }
+    }
+
+    POSIX::_exit(0);
+}
+
+sub served {
+    my ($answer, $code) = @_;
+    my $pid = serve($answer);
+
+    $code->("http://127.0.0.1:$CMPTest::Port2/x");
+
+    kill 'KILL', $pid;
+    waitpid $pid, 0;
+}
+
+sub spew {
+    my ($file, $data) = @_;
+
+    open my $fh, '>', tmp($file) or die "$file: $!";
+    binmode $fh;
+    print $fh $data;
+    close $fh;
+
+    return tmp($file);
+}
+
+# what this nginx says of a certificate, as bytes
+
+sub ocsp_answer {
+    my $cert = shift;
+
+    execute('openssl', 'ocsp', '-issuer', pki('ca.pem'), '-cert', $cert,
+            '-no_nonce', '-reqout', tmp('request.der'));
+
+    return http('POST', '/ocsp', CMPTest::slurp(tmp('request.der')),
+                'Content-Type' => 'application/ocsp-request')->{body};
+}
+
+sub enrol {
+    my $name = shift;
+    my ($status, $out) = client('ir', '-ref', 'device1', '-secret',
+        'pass:insecure', '-subject', "/CN=$name", '-newkey', newkey('P-256'),
+        '-certout', tmp("$name.pem"));
+
+    is($status, 0, "ir of $name") or diag($out);
+
+    return tmp("$name.pem");
+}
+
+run_tests();
+
+__DATA__
+
+=== certificates: what was received is in the store
+--- http_config eval: $main::http
+--- config eval: $main::locations
+--- test
+my $n = 0;
+
+for my $key (@main::keys) {
+    for my $with (\@main::mac, \@main::signature) {
+        for my $op ($key eq 'P-256' ? qw(ir cr-implicit p10cr)
+                                    : qw(ir p10cr-implicit))
+        {
+            my $name = 'a' . $n++;
+            my $r = main::cmpload_ok($op, '/pkix/', 6, @$with, '--newkey',
+                $key, '--subject', "/CN=$name-%n", '--serials',
+                tmp("$name.serials"));
+
+            is(main::count(1, $name), 6, "$op, $key: valid certificates");
+            is($r->{protection}, $with == \@main::mac ? 'MAC' : 'signature',
+               'protection');
+            is($r->{key}, $key, 'key');
+        }
+    }
+}
+
+my @serials = sort split ' ', CMPTest::slurp(tmp('a0.serials'));
+
+is(join(',', @serials),
+   sql("SELECT string_agg(encode(serial, 'hex'), ',' ORDER BY serial)
+        FROM cmp.certificate WHERE subject LIKE 'CN=a0-%'"),
+   'serial numbers');
+
+
+
+=== kur, rr, genm
+--- http_config eval: $main::http
+--- config eval: $main::locations
+--- test
+for my $key (grep { !/3072/ } @main::keys) {
+    main::cmpload_ok('kur', '/pkix/', 6, @main::mac, '--newkey', $key,
+                     '--subject', "/CN=kur$key-%n");
+    is(main::count(1, "kur$key"), 12, "kur, $key: before and after");
+
+    main::cmpload_ok('rr', '/pkix/', 6, @main::signature, '--newkey', $key,
+                     '--subject', "/CN=rr$key-%n");
+    is(main::count(3, "rr$key"), 6, "rr, $key: revoked");
+    is(main::count(1, "rr$key"), 0, "rr, $key: none is left");
+}
+
+my $before = sql('SELECT count(*) FROM cmp.certificate');
+
+main::cmpload_ok('genm', '/pkix/', 20, @main::mac);
+main::cmpload_ok('genm', '/pkix/', 20, @main::signature);
+is(sql('SELECT count(*) FROM cmp.certificate'), $before, 'genm: no more');
+
+
+
+=== what waits, and polls
+--- http_config eval: $main::manual
+--- config eval: $main::locations
+--- test
+main::cmpload_ok('ir-waiting', '/pkix/', 6, @main::mac);
+is(sql('SELECT count(*) FROM cmp.request WHERE state = 0'), 6, 'they wait');
+
+main::cmpload_ok('pollReq', '/pkix/', 6, @main::mac);
+main::cmpload_ok('pollReq', '/pkix/', 6, @main::signature);
+is(sql('SELECT count(*) FROM cmp.request WHERE state = 0'), 18,
+   'one request for each poll');
+
+# ir is to be granted here
+
+main::cmpload_errors('refused', 3, qr/waiting/, 'ir', '/pkix/', '-n', 3,
+                     @main::mac);
+
+
+
+=== OCSP
+--- http_config eval: $main::http
+--- config eval: $main::locations
+--- test
+my @ca = ('--ca', pki('ca-chain.pem'));
+my $serials = tmp('ocsp.serials');
+my @ask = (@ca, '--ask-serials', $serials);
+
+main::cmpload_ok('ir-implicit', '/pkix/', 10, @main::mac, '--serials',
+                 $serials);
+
+for my $op (qw(ocsp ocsp-get)) {
+    my $r = main::cmpload_ok($op, '/ocsp', 50, @ask);
+    is($r->{certificates}, 10, 'certificates');
+    is($r->{good}, 50, 'good');
+    is($r->{signatures_verified}, 10, 'each answer is verified once')
+        if $op eq 'ocsp';
+
+    $r = main::cmpload_ok($op, '/ocsp', 50, @ask, '--nonce', '--digest',
+                          'sha256');
+    is($r->{signatures_verified}, 50, 'each is another one with a nonce');
+}
+
+my $pem = main::enrol('ocsp-pem');
+
+main::cmpload_ok('ocsp', '/ocsp', 3, @ca, '--ask', $pem);
+mkdir tmp('folder');
+main::spew("folder/$_.pem", CMPTest::slurp(main::enrol("ocsp-$_")))
+    for qw(a b);
+main::spew('folder/c.txt', 'no certificate');
+is(main::cmpload_ok('ocsp', '/ocsp', 4, @ca, '--ask',
+                    tmp('folder'))->{certificates}, 2, 'a folder');
+
+# one of ten revoked
+
+my ($serial) = split ' ', CMPTest::slurp($serials);
+my ($status, $out) = cmpctl('certificate', 'revoke', $serial);
+is($status, 0, 'revoked') or diag($out);
+wait_for(sub {
+    (main::cmpload('ocsp', '/ocsp', '-n', 10, @ask))[2]{revoked} == 1;
+}, 10);
+
+main::cmpload_errors('certificate-status', 2, qr/is revoked/, 'ocsp', '/ocsp',
+                     '-n', 20, @ask);
+is(main::cmpload_ok('ocsp', '/ocsp', 20, @ask, '--status', 'any')->{revoked},
+   2, 'any status');
+
+
+
+=== a file, a CRL
+--- http_config eval: $main::http
+--- config eval: $main::locations
+--- user_files
+>>> file
+the body of the file
+--- test
+my $r = main::cmpload_ok('get', '/file', 50);
+
+is($r->{body_bytes}, length "the body of the file\n", 'length');
+cmp_ok($r->{bytes_received}, '>', 50 * 20, 'octets');
+
+main::cmpload_ok('get', '/crl/devices.crl', 20);
+main::cmpload_errors('body', 4, qr/another one/, 'get', '/file', '-n', 4,
+                     '--expect', main::spew('other', "the body of the life\n"));
+main::cmpload_errors('body', 4, qr/another one/, 'get', '/file', '-n', 4,
+                     '--expect', main::spew('short', "the body of the file"));
+main::cmpload_errors('http-status', 4, qr/404/, 'get', '/none', '-n', 4,
+                     '--expect', tmp('other'));
+
+
+
+=== a rate: late answers are late from when they were due
+--- http_config eval: $main::http
+--- config eval: $main::locations
+--- test
+my $slow = sub { ('body', 'text/plain', $_[0] == 0 ? 0.6 : 0) };
+my @options = ('-n', 20, '--expect', main::spew('body', 'body'));
+
+main::served($slow, sub {
+    my ($status, $out, $r) = main::cmpload('get', $_[0], @options);
+
+    is($status, 0, 'closed loop') or diag($out);
+    cmp_ok($r->{latency_ms}{max}, '>', 550, 'closed loop: one is slow');
+    cmp_ok($r->{latency_ms}{p90}, '<', 300, 'closed loop: the others are not');
+    is($r->{start_delay_ms}, undef, 'closed loop: nothing is due');
+});
+
+main::served($slow, sub {
+    my ($status, $out, $r) = main::cmpload('get', $_[0], @options, '-r', 40);
+
+    is($status, 0, 'rate') or diag($out);
+    cmp_ok($r->{latency_ms}{p50}, '>', 250, 'rate: half of them are late');
+    cmp_ok($r->{start_delay_ms}{p50}, '>', 250, 'rate: sent late');
+    cmp_ok($r->{messages}{get}{p50}, '<', 250, 'rate: answered at once');
+});
+
+# all that is due in the time is sent
+
+main::served($slow, sub {
+    my ($status, $out, $r) = main::cmpload('get', $_[0], '--expect',
+        tmp('body'), '-r', 40, '-d', 0.5);
+
+    is($r->{completed}, 20, 'rate and duration: all') or diag($out);
+});
+
+
+
+=== wrong answers are errors: CMP
+--- http_config eval: $main::http
+--- config eval: $main::locations
+--- test
+main::cmpload_errors('decode', 5, qr/no PKIMessage/, 'ir', '/junk', '-n', 5,
+                     @main::mac);
+main::cmpload_errors('http-status', 5, qr/404/, 'genm', '/none', '-n', 5,
+                     @main::mac);
+main::cmpload_errors('refused', 3, qr/badMessageCheck/, 'ir', '/pkix/', '-n', 3, '--ref',
+    'device1', '--secret', 'wrong', '--ca', pki('ca-chain.pem'));
+main::cmpload_errors('refused', 3, qr/badCertTemplate|notAuthorized/, 'ir',
+    '/pkix/', '-n', 3, @main::mac, '--profile', 'nonesuch');
+
+# with a CA that is another one
+
+main::cmpload_errors('certificate', 3, qr/./, 'ir-implicit', '/pkix/', '-n', 3,
+    '--ref', 'device1', '--secret', 'insecure', '--ca', pki('other-root.pem'));
+
+# the right answer to somebody else
+
+my $message = CMPRaw::message('genm', '-infotype', 'caCerts', '-ref',
+                              'device1', '-secret', 'pass:insecure');
+my $answer = CMPRaw::post('/pkix/', $message)->{body};
+
+main::served(sub { ($answer, 'application/pkixcmp') }, sub {
+    main::cmpload_errors('header', 4, qr/transactionID/, 'genm', $_[0], '-n',
+                         4, @main::mac);
+});
+
+main::served(sub { ($answer, 'text/html') }, sub {
+    main::cmpload_errors('http', 4, qr/Content-Type/, 'genm', $_[0], '-n', 4,
+                         @main::mac);
+});
+
+my ($status, $out) = execute($main::cmpload, 'ir', 'http://127.0.0.1:1/',
+                             @main::mac);
+
+is($status, 2, 'no server');
+like($out, qr/cannot connect/, 'no server: text');
+
+
+
+=== wrong answers are errors: OCSP
+--- http_config eval: $main::http
+--- config eval: $main::locations
+--- test
+my ($one, $two) = map { main::enrol("wrong-$_") } 1, 2;
+my $type = 'application/ocsp-response';
+my @ask = ('-n', 4, '--ca', pki('ca-chain.pem'), '--ask', $two);
+
+sub wrong {
+    my ($answer, $kind, $text, @options) = @_;
+
+    for my $op (qw(ocsp ocsp-get)) {
+        main::served(sub { ($answer, $type) }, sub {
+            main::cmpload_errors($kind, 4, $text, $op, $_[0], @options);
+        });
+    }
+}
+
+wrong(main::ocsp_answer($one), 'body', qr/another certificate/, @ask);
+wrong(main::ocsp_answer($two), 'header', qr/nonce/, @ask, '--nonce');
+wrong('junk', 'decode', qr/no OCSPResponse/, @ask);
+wrong("\x30\x03\x0a\x01\x03", 'refused', qr/trylater/i, @ask);
+wrong(substr(main::ocsp_answer($two), 0, -1) . 'x', 'protection',
+      qr/not signed/, @ask);
+
+# by somebody whom the CA has not made a responder, and without nextUpdate
+
+my ($x, $serial) = execute('openssl', 'x509', '-in', $two, '-noout',
+                           '-serial');
+$serial =~ s/^serial=|\s//g;
+main::spew('index.txt', "V\t20991231235959Z\t\t$serial\tunknown\t/CN=x\n");
+execute('openssl', 'ocsp', '-issuer', pki('ca.pem'), '-cert', $two,
+        '-no_nonce', '-reqout', tmp('two.der'));
+
+for my $signer (['vendor-device', 'protection', qr/not signed/, '-ndays', 1],
+                ['ca', 'validity', qr/nextUpdate/])
+{
+    my ($name, $kind, $text, @days) = @$signer;
+
+    execute('openssl', 'ocsp', '-index', tmp('index.txt'), '-CA',
+        pki('ca.pem'), '-rsigner', pki("$name.pem"), '-rkey',
+        pki("$name.key"), '-reqin', tmp('two.der'), '-respout',
+        tmp("$name.der"), @days);
+    wrong(CMPTest::slurp(tmp("$name.der")), $kind, $text, @ask);
+}

@@ -26,7 +26,6 @@ static int cmp_issue_set_key(X509 *cert, X509_PUBKEY *key, int *nid);
 static int cmp_issue_validity(cmp_issue_ctx_t *ctx);
 static int cmp_issue_client_validity(cmp_issue_ctx_t *ctx, int64_t now,
     int64_t *from, int64_t *to);
-static int cmp_issue_time(const ASN1_TIME *time, int64_t *seconds);
 static int cmp_issue_set_time(X509 *cert, int64_t seconds,
     int (*set)(X509 *cert, const ASN1_TIME *time));
 static int cmp_issue_set_serial(const cmp_str_t *serial, X509 *cert);
@@ -291,11 +290,7 @@ cmp_issue_validity(cmp_issue_ctx_t *ctx)
                           "it ends before it begins");
     }
 
-    cert = ctx->issue->cert;
-
-    if (cmp_issue_set_time(cert, from, X509_set1_notBefore) != CMP_OK
-        || cmp_issue_set_time(cert, to, X509_set1_notAfter) != CMP_OK)
-    {
+    if (cmp_issue_times(ctx->issue->cert, from, to) != CMP_OK) {
         return CMP_ERROR;
     }
 
@@ -383,7 +378,7 @@ cmp_issue_client_validity(cmp_issue_ctx_t *ctx, int64_t now, int64_t *from,
 
 /* the two forms of RFC 5280, 4.1.2.5: with seconds, UTC, no fraction */
 
-static int
+int
 cmp_issue_time(const ASN1_TIME *time, int64_t *seconds)
 {
     int        len;
@@ -400,6 +395,19 @@ cmp_issue_time(const ASN1_TIME *time, int64_t *seconds)
     }
 
     *seconds = (int64_t) timegm(&tm);
+
+    return CMP_OK;
+}
+
+
+int
+cmp_issue_times(X509 *cert, int64_t from, int64_t to)
+{
+    if (cmp_issue_set_time(cert, from, X509_set1_notBefore) != CMP_OK
+        || cmp_issue_set_time(cert, to, X509_set1_notAfter) != CMP_OK)
+    {
+        return CMP_ERROR;
+    }
 
     return CMP_OK;
 }
@@ -426,29 +434,12 @@ int
 cmp_issue_sign(const cmp_ca_t *ca, cmp_issue_t *issue, int64_t now,
     cmp_random_pt random, void *random_data, cmp_pool_t *pool)
 {
-    int             i, rc;
-    EVP_MD_CTX     *ctx;
-    unsigned char  *p;
+    int          rc;
+    EVP_MD_CTX  *ctx;
 
-    p = cmp_palloc(pool, CMP_SERIAL_LEN);
-    if (p == NULL) {
-        return CMP_ERROR;
-    }
-
-    for (i = 0; i < 6; i++) {
-        p[i] = (unsigned char) ((uint64_t) now >> (40 - 8 * i));
-    }
-
-    p[0] = (p[0] & 0x3f) | 0x40;
-
-    if (random(random_data, p + 6, CMP_SERIAL_LEN - 6) != CMP_OK) {
-        return CMP_ERROR;
-    }
-
-    issue->serial.data = p;
-    issue->serial.len = CMP_SERIAL_LEN;
-
-    if (cmp_issue_set_serial(&issue->serial, issue->cert) != CMP_OK
+    if (cmp_issue_serial(issue->cert, now, random, random_data, pool,
+                         &issue->serial)
+        != CMP_OK
         || cmp_issue_crl_urls(ca, issue) != CMP_OK)
     {
         cmp_crypto_error(NULL, 0);
@@ -473,6 +464,35 @@ cmp_issue_sign(const cmp_ca_t *ca, cmp_issue_t *issue, int64_t now,
     cmp_crypto_error(NULL, 0);
 
     return rc;
+}
+
+
+int
+cmp_issue_serial(X509 *cert, int64_t now, cmp_random_pt random,
+    void *random_data, cmp_pool_t *pool, cmp_str_t *serial)
+{
+    int             i;
+    unsigned char  *p;
+
+    p = cmp_palloc(pool, CMP_SERIAL_LEN);
+    if (p == NULL) {
+        return CMP_ERROR;
+    }
+
+    for (i = 0; i < 6; i++) {
+        p[i] = (unsigned char) ((uint64_t) now >> (40 - 8 * i));
+    }
+
+    p[0] = (p[0] & 0x3f) | 0x40;
+
+    if (random(random_data, p + 6, CMP_SERIAL_LEN - 6) != CMP_OK) {
+        return CMP_ERROR;
+    }
+
+    serial->data = p;
+    serial->len = CMP_SERIAL_LEN;
+
+    return cmp_issue_set_serial(serial, cert);
 }
 
 
@@ -566,11 +586,6 @@ cmp_issue_crl_points(X509 *cert, int nid, const cmp_str_t *urls, size_t n,
 static int
 cmp_issue_describe(cmp_issue_t *issue, cmp_pool_t *pool)
 {
-    int         rc;
-    BIO        *bio;
-    char       *text;
-    long        len;
-
     if (cmp_encode(pool, ASN1_ITEM_rptr(X509_NAME), issue->subject,
                    &issue->subject_der)
         != CMP_OK)
@@ -578,22 +593,36 @@ cmp_issue_describe(cmp_issue_t *issue, cmp_pool_t *pool)
         return CMP_ERROR;
     }
 
+    return cmp_issue_name_text(issue->subject, pool, &issue->subject_text);
+}
+
+
+int
+cmp_issue_name_text(const X509_NAME *name, cmp_pool_t *pool, cmp_str_t *out)
+{
+    int    rc;
+    BIO   *bio;
+    char  *text;
+    long   len;
+
     bio = BIO_new(BIO_s_mem());
     if (bio == NULL) {
+        cmp_crypto_error(NULL, 0);
         return CMP_ERROR;
     }
 
     rc = CMP_ERROR;
 
-    if (X509_NAME_print_ex(bio, issue->subject, 0,
+    if (X509_NAME_print_ex(bio, name, 0,
                            XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB)
         >= 0)
     {
         len = BIO_get_mem_data(bio, &text);
-        rc = cmp_pstrdup(pool, &issue->subject_text, text, (size_t) len);
+        rc = cmp_pstrdup(pool, out, text, (size_t) len);
     }
 
     BIO_free(bio);
+    cmp_crypto_error(NULL, 0);
 
     return rc;
 }

@@ -68,14 +68,32 @@ int cmp_issue_prepare(const cmp_ca_t *ca, const cmp_profile_t *profile,
     cmp_refusal_t *refusal);
 
 /*
- * Gives it a serial number and signs it: 20 octets, 48-bit milliseconds with
- * the two highest bits set to 01, so that it is positive and of constant
- * length, then 112 random bits.  With it come the URLs of the CRLs, which may
- * depend on it.  May be called again for another serial number.  CMP_OK or
- * CMP_ERROR.
+ * Gives it a serial number and signs it.  With the number come the URLs of the
+ * CRLs, which may depend on it.  May be called again for another one.  CMP_OK
+ * or CMP_ERROR.
  */
 int cmp_issue_sign(const cmp_ca_t *ca, cmp_issue_t *issue, int64_t now,
     cmp_random_pt random, void *random_data, cmp_pool_t *pool);
+
+/*
+ * What certificates that the CA makes for itself need too.
+ *
+ * A serial number: 20 octets, 48-bit milliseconds with the two highest bits
+ * set to 01, so that it is positive and of constant length, then 112 random
+ * bits.  It is set in the certificate, and given in the pool.
+ */
+int cmp_issue_serial(X509 *cert, int64_t now, cmp_random_pt random,
+    void *random_data, cmp_pool_t *pool, cmp_str_t *serial);
+
+/* notBefore and notAfter, seconds since the epoch; CMP_OK or CMP_ERROR */
+int cmp_issue_times(X509 *cert, int64_t from, int64_t to);
+
+/* one of them in seconds; CMP_DECLINED: not in a form of RFC 5280, 4.1.2.5 */
+int cmp_issue_time(const ASN1_TIME *time, int64_t *seconds);
+
+/* a Name for people and lists, RFC 2253 in UTF-8, in the pool */
+int cmp_issue_name_text(const X509_NAME *name, cmp_pool_t *pool,
+    cmp_str_t *text);
 
 /* SHA-256 of a Name's or SubjectPublicKeyInfo's DER, 32 bytes in the pool */
 int cmp_hash_name(const X509_NAME *name, cmp_pool_t *pool, cmp_str_t *hash);

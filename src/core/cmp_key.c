@@ -13,6 +13,7 @@
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/objects.h>
+#include <openssl/rsa.h>
 
 
 #define CMP_KU_SIGN       (KU_DIGITAL_SIGNATURE | KU_NON_REPUDIATION          \
@@ -660,4 +661,75 @@ cmp_key_rule_bits(const char *text, cmp_key_rule_t *rule)
     rule->max = (int) max;
 
     return CMP_OK;
+}
+
+
+int
+cmp_key_rule_of(EVP_PKEY *key, cmp_key_rule_t *rule)
+{
+    char                  group[64];
+    const char           *name;
+    const cmp_key_alg_t  *alg;
+
+    memset(rule, 0, sizeof(cmp_key_rule_t));
+
+    for (alg = cmp_key_algs; alg->name != NULL; alg++) {
+        name = OBJ_nid2sn(alg->nid);
+
+        if (name != NULL && EVP_PKEY_is_a(key, name)) {
+            break;
+        }
+    }
+
+    rule->nid = alg->nid;
+
+    if (alg->nid == NID_X9_62_id_ecPublicKey) {
+
+        if (EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) == 1) {
+            rule->curve = OBJ_txt2nid(group);
+        }
+
+        if (cmp_key_curve(rule->curve) == NULL) {
+            rule->nid = 0;
+        }
+
+    } else if (alg->len == 0) {
+        rule->min = EVP_PKEY_get_bits(key);
+        rule->max = rule->min;
+    }
+
+    cmp_crypto_error(NULL, 0);
+
+    return (rule->nid != 0) ? CMP_OK : CMP_DECLINED;
+}
+
+
+int
+cmp_key_generate(const cmp_key_rule_t *rule, EVP_PKEY **key)
+{
+    int            rc;
+    const char    *name;
+    EVP_PKEY_CTX  *ctx;
+
+    *key = NULL;
+    rc = CMP_ERROR;
+    name = OBJ_nid2sn(rule->nid);
+
+    ctx = (name != NULL) ? EVP_PKEY_CTX_new_from_name(NULL, name, NULL) : NULL;
+
+    if (ctx != NULL
+        && EVP_PKEY_keygen_init(ctx) > 0
+        && (rule->curve == 0
+            || EVP_PKEY_CTX_set_group_name(ctx, OBJ_nid2sn(rule->curve)) > 0)
+        && (rule->min == 0
+            || EVP_PKEY_CTX_set_rsa_keygen_bits(ctx, rule->min) > 0)
+        && EVP_PKEY_generate(ctx, key) > 0)
+    {
+        rc = CMP_OK;
+    }
+
+    EVP_PKEY_CTX_free(ctx);
+    cmp_crypto_error(NULL, 0);
+
+    return rc;
 }

@@ -30,6 +30,19 @@ const char *cmp_key_rule_text(const cmp_key_rule_t *rule, char *buf,
     size_t size);
 
 /*
+ * The rule that says what kind of key this is, of its public part; CMP_DECLINED
+ * for one of a kind that has no name there
+ */
+int cmp_key_rule_of(EVP_PKEY *key, cmp_key_rule_t *rule);
+
+/*
+ * A new key of this kind, RSA with the least number of bits that the rule
+ * allows, to be freed by EVP_PKEY_free().  It may take seconds (RSA).  CMP_OK
+ * or CMP_ERROR.
+ */
+int cmp_key_generate(const cmp_key_rule_t *rule, EVP_PKEY **key);
+
+/*
  * The KU_* bits that a key of this algorithm can serve (RFC 3279, 2.3;
  * RFC 8813; RFC 8410, 5), 0 for an unknown one.
  */

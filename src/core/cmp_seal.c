@@ -45,7 +45,7 @@ cmp_seal(cmp_pool_t *pool, const unsigned char *key,
     unsigned char   *p;
     EVP_CIPHER_CTX  *ctx;
 
-    if (secret->len > CMP_MAX_SECRET) {
+    if (secret->len > CMP_SEAL_MAX) {
         return CMP_ERROR;
     }
 
@@ -96,7 +96,7 @@ cmp_unseal(cmp_pool_t *pool, const unsigned char *key, const cmp_str_t *ca,
     EVP_CIPHER_CTX  *ctx;
 
     if (sealed->len < CMP_SEAL_OVERHEAD
-        || sealed->len > CMP_SEAL_OVERHEAD + CMP_MAX_SECRET
+        || sealed->len > CMP_SEAL_OVERHEAD + CMP_SEAL_MAX
         || sealed->data[0] != CMP_SEAL_VERSION)
     {
         return CMP_DECLINED;

@@ -2,10 +2,10 @@
 /*
  * Copyright (C) ngx_http_cmp_module contributors
  *
- * Shared secrets at rest: AES-256-GCM under the key of the installation.
- * A sealed secret is: version octet 1, 12 octets of nonce, the ciphertext,
- * 16 octets of tag.  The additional data is "<ca name>:<reference>", so that
- * a row cannot be moved to another reference.
+ * Shared secrets at rest, and keys of OCSP responders: AES-256-GCM under the
+ * key of the installation.  A sealed secret is: version octet 1, 12 octets of
+ * nonce, the ciphertext, 16 octets of tag.  The additional data is "<ca
+ * name>:<reference>", so that a row cannot be moved to another reference.
  */
 
 
@@ -18,7 +18,8 @@
 
 #define CMP_SEAL_KEY_LEN       32
 #define CMP_SEAL_OVERHEAD      (1 + 12 + 16)
-#define CMP_MAX_SECRET         1024
+#define CMP_MAX_SECRET         1024      /* of a credential */
+#define CMP_SEAL_MAX           8192      /* of anything */
 
 
 /* nonce: 12 random octets, never used twice with a key; CMP_OK, CMP_ERROR */

@@ -64,9 +64,10 @@ test_seal(void **state)
     cmp_str_t      ca, reference, other, secret, sealed, out, cut;
     cmp_pool_t    *pool;
     unsigned char  wrong[CMP_SEAL_KEY_LEN];
-    unsigned char  text[CMP_MAX_SECRET + 1];
+    unsigned char  text[CMP_SEAL_MAX + 1];
 
-    static const size_t  lengths[] = { 0, 1, 15, 16, 17, 31, CMP_MAX_SECRET };
+    static const size_t  lengths[] = { 0, 1, 15, 16, 17, 31, CMP_MAX_SECRET,
+                                       CMP_SEAL_MAX };
 
     (void) state;
 
@@ -90,7 +91,7 @@ test_seal(void **state)
         assert_int_equal(cmp_str_equal(&out, &secret), 1);
     }
 
-    secret.len = CMP_MAX_SECRET + 1;
+    secret.len = CMP_SEAL_MAX + 1;
     assert_int_equal(cmp_seal(pool, key, nonce, &ca, &reference, &secret,
                               &sealed), CMP_ERROR);
 

@@ -53,6 +53,7 @@ cmp_ca_init(cmp_ca_t *ca)
     ca->approval_timeout = 7 * CMP_CA_DAY;
     ca->check_after = CMP_CA_MINUTE;
     ca->ocsp_lifetime = 60 * CMP_CA_MINUTE;
+    ca->responder_validity = 7 * CMP_CA_DAY;
     ca->crl_lifetime = 7 * CMP_CA_DAY;
     ca->crl_refresh = CMP_CA_DAY;
     ca->max_message_size = 256 * 1024;

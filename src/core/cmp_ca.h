@@ -117,6 +117,8 @@ typedef struct {
     int64_t               approval_timeout;     /* ms */
     int64_t               check_after;          /* ms, told in seconds */
     int64_t               ocsp_lifetime;        /* ms */
+    cmp_key_rule_t        responder_key;        /* nid 0: as the CA's own */
+    int64_t               responder_validity;   /* ms */
     int64_t               crl_lifetime;         /* ms */
     int64_t               crl_refresh;          /* ms */
     int64_t               crl_delta;            /* ms from one delta CRL to the

@@ -238,6 +238,8 @@ cmp_request_target(cmp_exchange_t *ex, cmp_request_t *req,
     const GENERAL_NAME   *issuer;
     const unsigned char  *p;
 
+    static const cmp_str_t  responder = cmp_string(CMP_PROFILE_OCSP);
+
     if (ex->msg.type != CMP_BODY_KUR) {
         return CMP_OK;
     }
@@ -261,7 +263,8 @@ cmp_request_target(cmp_exchange_t *ex, cmp_request_t *req,
 
     if (req->target == NULL
         || (ex->signer.kind == CMP_SIGNER_OWN
-            && req->target != ex->signer.record))
+            && req->target != ex->signer.record)
+        || cmp_str_equal(&req->target->profile, &responder))
     {
         return cmp_refuse(refusal, CMP_REFUSE_OLD_CERT_ID, NULL);
     }

@@ -12,6 +12,8 @@
 
 
 #include <cmp_ca.h>
+#include <cmp_issue.h>
+#include <cmp_store.h>
 
 #include <openssl/ocsp.h>
 
@@ -76,6 +78,66 @@ int cmp_ocsp_respond(const cmp_ocsp_request_t *request,
 
 /* CMP_OK when the key of the issuer signed it, CMP_DECLINED, CMP_ERROR */
 int cmp_ocsp_issued_by(const cmp_issuer_t *issuer, const cmp_str_t *der);
+
+
+/*
+ * A delegated responder (RFC 6960, 4.2.2.2): a key and a certificate that one
+ * key of the CA has issued for it.  The private key is only ever written
+ * sealed (cmp_seal.h).
+ */
+
+typedef struct {
+    cmp_ocsp_signer_t     signer;
+    unsigned char         serial[CMP_SERIAL_LEN];
+    int64_t               not_before;    /* ms */
+    int64_t               not_after;     /* ms */
+    unsigned              slow:1;        /* as in cmp_issuer_t */
+} cmp_ocsp_responder_t;
+
+
+typedef struct {
+    const cmp_ca_t       *ca;
+    const cmp_issuer_t   *issuer;        /* with its private key */
+    const unsigned char  *seal_key;      /* CMP_SEAL_KEY_LEN octets */
+    int64_t               now;           /* ms */
+    cmp_random_pt         random;
+    void                 *random_data;
+} cmp_ocsp_responder_params_t;
+
+
+/*
+ * Makes a key and a certificate: of the kind and validity that the CA says,
+ * never beyond the certificate of the issuer, with id-kp-OCSPSigning and
+ * id-pkix-ocsp-nocheck.  All that the store keeps is in "cert" and "secret",
+ * in the pool.  May take seconds (RSA).  CMP_OK or CMP_ERROR.
+ */
+int cmp_ocsp_responder_make(const cmp_ocsp_responder_params_t *params,
+    cmp_pool_t *pool, cmp_write_cert_t *cert, cmp_str_t *secret);
+
+/*
+ * What was stored as a responder, to be freed.  CMP_OK; CMP_DECLINED, "why"
+ * says what is wrong with it: another key seals, not of this issuer, not for
+ * OCSP; CMP_ERROR.
+ */
+int cmp_ocsp_responder_open(const cmp_ca_t *ca, const cmp_issuer_t *issuer,
+    const unsigned char *seal_key, const cmp_str_t *der,
+    const cmp_str_t *secret, cmp_ocsp_responder_t **responder,
+    const char **why);
+
+/* wipes the key; responder may be NULL */
+void cmp_ocsp_responder_free(cmp_ocsp_responder_t *responder);
+
+/* 1 when it may sign now (ms) */
+int cmp_ocsp_responder_valid(const cmp_ocsp_responder_t *responder,
+    int64_t now);
+
+/*
+ * 1 when there should be another one: two thirds of its time have passed, and
+ * another one would last longer
+ */
+int cmp_ocsp_responder_due(const cmp_ocsp_responder_t *responder,
+    const cmp_issuer_t *issuer, int64_t now);
+
 
 /* an answer without a signature: OCSP_RESPONSE_STATUS_..., five octets */
 void cmp_ocsp_refusal(int status, unsigned char der[5]);

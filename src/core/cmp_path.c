@@ -170,6 +170,8 @@ cmp_path_classify(const cmp_ca_t *ca, const cmp_msg_t *msg,
     const cmp_profile_t  *profile;
     const cmp_trusted_t  *ra;
 
+    static const cmp_str_t  responder = cmp_string(CMP_PROFILE_OCSP);
+
     if (cmp_encode(pool, ASN1_ITEM_rptr(X509), signer->cert, &der) != CMP_OK) {
         return CMP_ERROR;
     }
@@ -179,6 +181,13 @@ cmp_path_classify(const cmp_ca_t *ca, const cmp_msg_t *msg,
     }
 
     signer->record = cmp_path_own(ca, records, &der, signer->cert);
+
+    if (signer->record != NULL
+        && cmp_str_equal(&signer->record->profile, &responder))
+    {
+        return cmp_refuse(refusal, CMP_REFUSE_SIGNER_NOT_TRUSTED,
+                          "it is for OCSP answers alone");
+    }
 
     if (ra != NULL) {
         signer->kind = CMP_SIGNER_RA;

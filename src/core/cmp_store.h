@@ -256,6 +256,14 @@ typedef struct {
 
 
 /*
+ * In the place of the profile in certificates that the CA issues to itself as
+ * an OCSP responder: no cmp_profile can have this name.
+ */
+
+#define CMP_PROFILE_OCSP  "(ocsp)"
+
+
+/*
  * What an exchange writes, all of it or nothing: first the changes, in order,
  * then the new certificates.
  */

@@ -212,9 +212,13 @@ test_reasons(void **state)
 static void
 test_update_other(void **state)
 {
-    fixture_t       *f;
-    test_ra_t        t;
-    harness_pair_t   own;
+    cmp_str_t         profile;
+    fixture_t        *f;
+    test_ra_t         t;
+    harness_pair_t    own;
+    memstore_cert_t  *row;
+
+    static const cmp_str_t  responder = cmp_string(CMP_PROFILE_OCSP);
 
     f = *state;
     test_begin(&t, f);
@@ -229,6 +233,16 @@ test_update_other(void **state)
     assert_non_null(strstr(f->a->text, "for certificates of this profile"));
 
     t.profiles[0].data = (unsigned char *) "device";
+
+    /* an OCSP responder is nobody's but the CA's */
+
+    row = harness_row(f->h, own.cert);
+    profile = row->record.profile;
+    row->record.profile = responder;
+    fixture_send(f, fixture_kur(f, own.cert, f->key2));
+    fixture_refused(f, CMP_BODY_KUP, CMP_FAIL_BAD_CERT_ID, FIXTURE_AUDITED);
+
+    row->record.profile = profile;
     fixture_send(f, fixture_kur(f, own.cert, f->key2));
     fixture_granted(f, CMP_BODY_KUP);
 

@@ -75,6 +75,28 @@ test_states(void **state)
 }
 
 
+/* the key of an OCSP responder is good for nothing else */
+
+static void
+test_responder(void **state)
+{
+    fixture_t       *f;
+    harness_pair_t   pair;
+
+    static const cmp_str_t  profile = cmp_string(CMP_PROFILE_OCSP);
+
+    f = *state;
+    pair = harness_enrol(f->h, FIXTURE_SUBJECT, PKI_P256, "own",
+                         CMP_CERT_VALID);
+    harness_row(f->h, pair.cert)->record.profile = profile;
+
+    test_send_signed(f, &pair);
+    fixture_refused(f, CMP_BODY_ERROR, CMP_FAIL_SIGNER_NOT_TRUSTED,
+                    FIXTURE_QUIET);
+    harness_pair_free(&pair);
+}
+
+
 /* the state is told only to who has the key */
 
 static void
@@ -653,6 +675,7 @@ main(void)
 {
     const struct CMUnitTest  tests[] = {
         fixture_test(test_states),
+        fixture_test(test_responder),
         fixture_test(test_state_is_private),
         fixture_test(test_stranger),
         fixture_test(test_not_in_store),

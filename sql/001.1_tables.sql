@@ -297,6 +297,22 @@ CREATE TABLE cmp.crl_number (
 ALTER TABLE cmp.crl ALTER der SET STORAGE EXTERNAL;
 
 
+-- OCSP responders, one after the other for each key of a CA; the private key
+-- of the latest alone is kept.  Their certificates are in cmp.certificate.
+
+CREATE TABLE cmp.ocsp_responder (
+    ca_id           int4 NOT NULL REFERENCES cmp.ca,
+    number          int4 NOT NULL CHECK (number > 0),
+    not_after       timestamptz NOT NULL,
+    key_id          bytea NOT NULL, -- SKI of the key that issued it
+    serial          bytea NOT NULL,
+    secret          bytea           -- sealed, see cmp_ocsp_responder_make()
+                    CHECK (octet_length(secret) BETWEEN 30 AND 8221),
+
+    PRIMARY KEY (ca_id, key_id, number)
+);
+
+
 -- The successor of the root above a CA, for clients that ask for it.
 
 CREATE TABLE cmp.rollover (

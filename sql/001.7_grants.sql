@@ -27,6 +27,9 @@ GRANT EXECUTE ON FUNCTION
         int8[], int4[], int4[], bytea[], int8[]),
     cmp.sweep(),
     cmp.ocsp_status(int4, bytea[], bool),
+    cmp.ocsp_responder(int4, bytea, int4),
+    cmp.ocsp_responder_store(int4, bytea, int4, bytea, bytea, bytea, bytea,
+        text, bytea, int8, text, timestamptz, timestamptz),
     cmp.changes(pg_snapshot),
     cmp.crl_current(int4, int4, bytea, bool, int8, int8, bool),
     cmp.crl_begin(int4, int4, bytea, bool),
@@ -79,6 +82,9 @@ TO cmp_auditor;
 GRANT SELECT (id, ca_id, reference, profiles, subject, sans, uses_left,
     not_after, disabled, may_revoke, token_needed, created_at, changed_at)
 ON cmp.credential TO cmp_auditor;
+
+GRANT SELECT (ca_id, number, not_after, key_id, serial)
+ON cmp.ocsp_responder TO cmp_auditor;
 
 SELECT cmp.create_partitions(now()),
        cmp.create_partitions(now() + interval '3 months');

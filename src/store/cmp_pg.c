@@ -155,6 +155,26 @@ static const Oid  cmp_pg_ocsp_status_types[] = {
     CMP_PG_INT4, CMP_PG_BYTEA_ARRAY, CMP_PG_BOOL
 };
 
+static const Oid  cmp_pg_ocsp_responder_types[] = {
+    CMP_PG_INT4, CMP_PG_BYTEA, CMP_PG_INT4
+};
+
+static const Oid  cmp_pg_ocsp_responder_store_types[] = {
+    CMP_PG_INT4,            /* 1: ca */
+    CMP_PG_BYTEA,           /* 2: key id of the issuer */
+    CMP_PG_INT4,            /* 3: number */
+    CMP_PG_BYTEA,           /* 4: sealed private key */
+    CMP_PG_BYTEA,           /* 5: certificate: serial */
+    CMP_PG_BYTEA,           /* 6:     DER */
+    CMP_PG_BYTEA,           /* 7:     subject hash */
+    CMP_PG_TEXT,            /* 8:     subject */
+    CMP_PG_BYTEA,           /* 9:     key hash */
+    CMP_PG_INT8,            /* 10:    SKI */
+    CMP_PG_TEXT,            /* 11:    profile */
+    CMP_PG_TIME,            /* 12:    notBefore */
+    CMP_PG_TIME             /* 13:    notAfter */
+};
+
 static const Oid  cmp_pg_changes_types[] = {
     CMP_PG_SNAPSHOT
 };
@@ -234,6 +254,16 @@ const cmp_pg_statement_t  cmp_pg_statements[] = {
       "SELECT states, reasons, revoked_at, ders"
       " FROM cmp.ocsp_status($1, $2, $3)",
       cmp_pg_types(cmp_pg_ocsp_status_types) },
+
+    { "cmp_ocsp_responder",
+      "SELECT number, state, der, secret"
+      " FROM cmp.ocsp_responder($1, $2, $3)",
+      cmp_pg_types(cmp_pg_ocsp_responder_types) },
+
+    { "cmp_ocsp_responder_store",
+      "SELECT cmp.ocsp_responder_store($1, $2, $3, $4, $5, $6, $7, $8, $9,"
+      " $10, $11, $12, $13)",
+      cmp_pg_types(cmp_pg_ocsp_responder_store_types) },
 
     { "cmp_changes",
       "SELECT snapshot, cas, serials, everything FROM cmp.changes($1)",

@@ -265,6 +265,33 @@ int cmp_pg_ocsp_status_result(PGresult *res, cmp_pool_t *pool,
 
 
 /*
+ * Delegated OCSP responders.  A server keeps the one that it has and asks with
+ * its number (0: none), so that the rest only comes when there is another one.
+ */
+
+typedef struct {
+    int32_t               number;       /* of the latest; 0: there is none */
+    int32_t               state;        /* cmp_cert_state_e; -1: unknown */
+    cmp_str_t             der;          /* empty: the known number, or its */
+    cmp_str_t             secret;       /*     certificate is not valid */
+} cmp_pg_ocsp_responder_t;
+
+/* key_id: the SKI of a key of the CA; reads only: may be sent again */
+int cmp_pg_ocsp_responder_send(PGconn *conn, int32_t ca_id,
+    const cmp_str_t *key_id, int32_t known);
+int cmp_pg_ocsp_responder_result(PGresult *res, cmp_pool_t *pool,
+    cmp_pg_ocsp_responder_t *responder);
+
+/*
+ * What cmp_ocsp_responder_make() has made; number: that of the latest plus
+ * one.  A commit: cmp_pg_commit_outcome().
+ */
+int cmp_pg_ocsp_responder_store_send(PGconn *conn, int32_t ca_id,
+    const cmp_str_t *key_id, int32_t number, const cmp_str_t *secret,
+    const cmp_write_cert_t *cert);
+
+
+/*
  * Which certificates of all CAs were revoked, held or released by
  * transactions that the snapshot does not see; an empty one gives no rows,
  * only a snapshot to begin with.

@@ -2,7 +2,8 @@
 /*
  * Copyright (C) ngx_http_cmp_module contributors
  *
- * The state of certificates for OCSP, and what has changed of late.
+ * The state of certificates for OCSP, what has changed of late, and delegated
+ * responders.
  */
 
 
@@ -13,8 +14,24 @@
 #define CMP_PG_MAX_SNAPSHOT  (1024 * 1024)
 
 
+#define cmp_pg_responder(as, member)                                          \
+    { as, offsetof(cmp_write_cert_t, member) }
+
+
 static const cmp_pg_member_t  cmp_pg_ocsp_strings[] = {
     { CMP_PG_AS_BYTES, 0 }
+};
+
+static const cmp_pg_member_t  cmp_pg_ocsp_responder_cert[] = {
+    cmp_pg_responder(CMP_PG_AS_BYTES, serial),
+    cmp_pg_responder(CMP_PG_AS_BYTES, der),
+    cmp_pg_responder(CMP_PG_AS_BYTES, subject_hash),
+    cmp_pg_responder(CMP_PG_AS_TEXT, subject_text),
+    cmp_pg_responder(CMP_PG_AS_BYTES, key_hash),
+    cmp_pg_responder(CMP_PG_AS_SKI, ski),
+    cmp_pg_responder(CMP_PG_AS_TEXT, profile),
+    cmp_pg_responder(CMP_PG_AS_TIME, not_before),
+    cmp_pg_responder(CMP_PG_AS_TIME, not_after)
 };
 
 
@@ -82,6 +99,59 @@ cmp_pg_ocsp_status_result(PGresult *res, cmp_pool_t *pool,
     }
 
     return row.error ? CMP_ERROR : CMP_OK;
+}
+
+
+int
+cmp_pg_ocsp_responder_send(PGconn *conn, int32_t ca_id,
+    const cmp_str_t *key_id, int32_t known)
+{
+    cmp_pg_params_t  params;
+
+    cmp_pg_params_init(&params);
+    cmp_pg_param(&params, CMP_PG_AS_INT4, &ca_id);
+    cmp_pg_param(&params, CMP_PG_AS_BYTES, key_id);
+    cmp_pg_param(&params, CMP_PG_AS_INT4, &known);
+
+    return cmp_pg_params_send(&params, conn, CMP_PG_STMT_OCSP_RESPONDER);
+}
+
+
+int
+cmp_pg_ocsp_responder_result(PGresult *res, cmp_pool_t *pool,
+    cmp_pg_ocsp_responder_t *responder)
+{
+    cmp_pg_row_t  row;
+
+    cmp_pg_row_result(&row, pool, res, 4);
+
+    responder->number = cmp_pg_row_int4(&row, 0, INT32_MAX);
+    responder->state = cmp_pg_row_int4(&row, -1, CMP_CERT_REVOKED);
+    responder->der = cmp_pg_row_bytes(&row, 0, INT32_MAX);
+    responder->secret = cmp_pg_row_bytes(&row, 0, CMP_SEAL_MAX
+                                                  + CMP_SEAL_OVERHEAD);
+
+    return row.error ? CMP_ERROR : CMP_OK;
+}
+
+
+int
+cmp_pg_ocsp_responder_store_send(PGconn *conn, int32_t ca_id,
+    const cmp_str_t *key_id, int32_t number, const cmp_str_t *secret,
+    const cmp_write_cert_t *cert)
+{
+    cmp_pg_params_t  params;
+
+    cmp_pg_params_init(&params);
+    cmp_pg_param(&params, CMP_PG_AS_INT4, &ca_id);
+    cmp_pg_param(&params, CMP_PG_AS_BYTES, key_id);
+    cmp_pg_param(&params, CMP_PG_AS_INT4, &number);
+    cmp_pg_param(&params, CMP_PG_AS_BYTES, secret);
+    cmp_pg_param_members(&params, cmp_pg_ocsp_responder_cert,
+                         sizeof(cmp_pg_ocsp_responder_cert)
+                         / sizeof(cmp_pg_member_t), cert);
+
+    return cmp_pg_params_send(&params, conn, CMP_PG_STMT_OCSP_RESPONDER_STORE);
 }
 
 

@@ -20,7 +20,7 @@ $ENV{TEST_CMP_ADMIN} = admin();
 $ENV{TEST_CMP_SERVER} = server();
 
 for my $program (qw(commit_test crl_kinds_test crl_test load_test
-                    sweep_test wait_test)) {
+                    responder_test sweep_test wait_test)) {
     my $out = `$programs/$program 2>&1`;
 
     is($?, 0, $program) or diag($out);

@@ -43,6 +43,7 @@ is("@failed", '', 'cmp_server reads and writes no table');
 my %server = map { $_ => 1 } qw(schema_version ca_register load commit sweep
                                 crl_current crl_begin crl_entries crl_store
                                 crl_due crl_put crl_read ocsp_status
+                                ocsp_responder ocsp_responder_store
                                 changes);
 
 is(value("SELECT string_agg(DISTINCT proname, ' ' ORDER BY proname)"

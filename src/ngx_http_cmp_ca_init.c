@@ -151,6 +151,14 @@ ngx_http_cmp_ca_init_one(ngx_conf_t *cf, ngx_http_cmp_main_conf_t *mcf,
         return NGX_ERROR;
     }
 
+    if (ca->ocsp_delegated && mcf->store->key_set == 0) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "cmp_ca \"%V\": \"responder=delegated\" needs \"key=\" "
+                      "in \"cmp_store\" in %s:%ui",
+                      &ca->name, ca->file, ca->line);
+        return NGX_ERROR;
+    }
+
     c->current.key_later = (ca->key.store != 0);
     c->response_key_later = (ca->response_key.store != 0);
 

@@ -21,7 +21,6 @@ static ngx_http_cmp_ctx_t *ngx_http_cmp_create_ctx(ngx_http_request_t *r,
 static void ngx_http_cmp_cleanup(void *data);
 static void ngx_http_cmp_pool_cleanup(void *data);
 static void ngx_http_cmp_body_handler(ngx_http_request_t *r);
-static int ngx_http_cmp_random(void *data, unsigned char *buf, size_t len);
 static int ngx_http_cmp_other_ca(void *data, const X509_NAME *name);
 
 
@@ -412,7 +411,7 @@ ngx_http_cmp_body(ngx_http_request_t *r, size_t max, ngx_str_t *body)
 }
 
 
-static int
+int
 ngx_http_cmp_random(void *data, unsigned char *buf, size_t len)
 {
     if (len > INT_MAX || RAND_bytes(buf, (int) len) != 1) {

@@ -346,6 +346,7 @@ ngx_http_cmp_init_process(ngx_cycle_t *cycle)
     if (ngx_http_cmp_thread_init(cycle) != NGX_OK
         || ngx_http_cmp_crl_init(cycle, mcf) != NGX_OK
         || ngx_http_cmp_ocsp_init(cycle, mcf) != NGX_OK
+        || ngx_http_cmp_ocsp_responder_init(cycle, mcf) != NGX_OK
         || ngx_http_cmp_sweep_init(cycle, mcf) != NGX_OK)
     {
         return NGX_ERROR;
@@ -367,6 +368,7 @@ ngx_http_cmp_exit_process(ngx_cycle_t *cycle)
 
     ngx_http_cmp_sweep_exit();
     ngx_http_cmp_ocsp_exit();
+    ngx_http_cmp_ocsp_responder_exit(mcf);
     ngx_http_cmp_crl_exit(mcf);
     ngx_http_cmp_pg_exit_process(cycle, mcf->store);
     ngx_http_cmp_thread_exit(cycle);

@@ -29,6 +29,7 @@ typedef struct ngx_http_cmp_crl_s       ngx_http_cmp_crl_t;
 typedef struct ngx_http_cmp_crl_ctx_s   ngx_http_cmp_crl_ctx_t;
 typedef struct ngx_http_cmp_throttle_s  ngx_http_cmp_throttle_t;
 typedef struct ngx_http_cmp_ocsp_cache_s  ngx_http_cmp_ocsp_cache_t;
+typedef struct ngx_http_cmp_ocsp_responder_s  ngx_http_cmp_ocsp_responder_t;
 typedef struct ngx_http_cmp_ca_certificate_s  ngx_http_cmp_ca_certificate_t;
 typedef struct ngx_http_cmp_main_conf_s  ngx_http_cmp_main_conf_t;
 
@@ -126,6 +127,8 @@ struct ngx_http_cmp_ca_s {
     unsigned                    thread_set:1;
     unsigned                    crl_set:1;
     unsigned                    ocsp_set:1;
+    unsigned                    ocsp_delegated:1;
+    unsigned                    ocsp_location:1;
     unsigned                    crl_on_revoke:1;
     unsigned                    crl_location:1;  /* of any kind */
     unsigned                    crl_whole:1;     /* of all certificates */
@@ -140,6 +143,8 @@ struct ngx_http_cmp_ca_s {
     ngx_uint_t                  tasks;       /* posted, not yet completed */
     time_t                      budget_time;
     ngx_int_t                   budget;      /* signatures left this second */
+    ngx_http_cmp_ocsp_responder_t
+                               *responders;  /* one for each key, or NULL */
     ngx_rbtree_t                crls;        /* ngx_http_cmp_crl_t */
     ngx_rbtree_node_t           crls_sentinel;
     ngx_uint_t                  partitions;  /* as the store knows them */
@@ -328,6 +333,13 @@ void ngx_http_cmp_ocsp_changed(ngx_http_cmp_main_conf_t *mcf, int32_t ca_id,
     const cmp_str_t *serial);
 
 
+/* --- ngx_http_cmp_ocsp_responder.c --- */
+
+ngx_int_t ngx_http_cmp_ocsp_responder_init(ngx_cycle_t *cycle,
+    ngx_http_cmp_main_conf_t *mcf);
+void ngx_http_cmp_ocsp_responder_exit(ngx_http_cmp_main_conf_t *mcf);
+
+
 /* --- ngx_http_cmp_key.c --- */
 
 /*
@@ -354,6 +366,9 @@ ngx_int_t ngx_http_cmp_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_cmp_crl_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_cmp_ocsp_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_cmp_ca_certificate_handler(ngx_http_request_t *r);
+
+/* a cmp_random_pt */
+int ngx_http_cmp_random(void *data, unsigned char *buf, size_t len);
 
 
 /* --- ngx_http_cmp_crl_cache.c --- */

@@ -429,6 +429,7 @@ ngx_http_cmp_ocsp_cleanup(void *data)
 {
     ngx_http_cmp_ocsp_ctx_t *ctx = data;
 
+    ngx_http_cmp_ocsp_responder_leave(ctx);
     ngx_http_cmp_pg_detach(&ctx->op);
 }
 
@@ -437,6 +438,11 @@ static void
 ngx_http_cmp_ocsp_pool_cleanup(void *data)
 {
     ngx_http_cmp_ocsp_ctx_t *ctx = data;
+
+    if (ctx->held != NULL) {
+        ngx_http_cmp_ocsp_responder_release(ctx->held);
+        ctx->held = NULL;
+    }
 
     cmp_pool_destroy(ctx->pool);
     ctx->pool = NULL;

@@ -40,16 +40,40 @@ typedef struct {
 } ngx_http_cmp_ocsp_answer_t;
 
 
+/* a delegated responder, for as long as somebody signs with it */
+
 typedef struct {
+    cmp_ocsp_responder_t       *responder;
+    int32_t                     number;          /* in the store */
+    ngx_uint_t                  refs;
+} ngx_http_cmp_ocsp_held_t;
+
+
+typedef struct ngx_http_cmp_ocsp_ctx_s  ngx_http_cmp_ocsp_ctx_t;
+
+/* NGX_AGAIN: waiting for the next step; else what to finalize with */
+typedef ngx_int_t (*ngx_http_cmp_ocsp_step_pt)(ngx_http_cmp_ocsp_ctx_t *ctx);
+
+
+struct ngx_http_cmp_ocsp_ctx_s {
     ngx_http_request_t         *request;
     ngx_http_cmp_main_conf_t   *main;
     ngx_http_cmp_ca_t          *ca;
     cmp_pool_t                 *pool;
+    ngx_http_cmp_ocsp_step_pt   step;            /* when what we wait for is
+                                                    there */
 
     ngx_http_cmp_pg_op_t        op;
     ngx_http_cmp_pg_status_e    status;
-    cmp_str_t                   serials[CMP_OCSP_MAX_IDS];
-    cmp_pg_ocsp_status_t        states[CMP_OCSP_MAX_IDS];
+
+    /* the last one may be that of the responder */
+    cmp_str_t                   serials[CMP_OCSP_MAX_IDS + 1];
+    cmp_pg_ocsp_status_t        states[CMP_OCSP_MAX_IDS + 1];
+    size_t                      nserials;
+
+    ngx_queue_t                 queue;           /* waits for a responder */
+    ngx_http_cmp_ocsp_held_t   *held;            /* NULL: the CA itself */
+    ngx_uint_t                  discarded;       /* responders so far */
 
     cmp_ocsp_request_t          ocsp;
     cmp_ocsp_signer_t           signer;
@@ -67,8 +91,10 @@ typedef struct {
 
     unsigned                    cacheable:1;
     unsigned                    waiting:1;
+    unsigned                    queued:1;        /* "queue" is in one */
+    unsigned                    asked:1;         /* for a responder */
     unsigned                    async:1;         /* not in the handler */
-} ngx_http_cmp_ocsp_ctx_t;
+};
 
 
 /* --- ngx_http_cmp_ocsp.c --- */
@@ -91,6 +117,9 @@ void ngx_http_cmp_ocsp_key(ngx_http_cmp_ocsp_ctx_t *ctx);
  * else what to finalize it with.
  */
 ngx_int_t ngx_http_cmp_ocsp_load(ngx_http_cmp_ocsp_ctx_t *ctx);
+
+/* what was waited for has come; the request may be gone afterwards */
+void ngx_http_cmp_ocsp_resume(ngx_http_cmp_ocsp_ctx_t *ctx);
 
 
 /* --- ngx_http_cmp_ocsp_cache.c --- */
@@ -116,6 +145,23 @@ void ngx_http_cmp_ocsp_insert(ngx_http_cmp_main_conf_t *mcf,
 void ngx_http_cmp_ocsp_checked(ngx_http_cmp_main_conf_t *mcf, ngx_msec_t at);
 
 void ngx_http_cmp_ocsp_flush(ngx_http_cmp_main_conf_t *mcf);
+
+
+
+/* --- ngx_http_cmp_ocsp_responder.c --- */
+
+/*
+ * The delegated responder for the key that the request names.  NGX_OK: in
+ * ctx->held, to be released; NGX_AGAIN: it is waited for, the request is
+ * resumed in any case, ngx_http_cmp_ocsp_responder_leave() ends that;
+ * NGX_DECLINED: there is none, and there was none a moment ago.
+ */
+ngx_int_t ngx_http_cmp_ocsp_responder_get(ngx_http_cmp_ocsp_ctx_t *ctx);
+void ngx_http_cmp_ocsp_responder_leave(ngx_http_cmp_ocsp_ctx_t *ctx);
+void ngx_http_cmp_ocsp_responder_release(ngx_http_cmp_ocsp_held_t *held);
+
+/* ctx->held is not valid any more: released, and nobody signs with it again */
+void ngx_http_cmp_ocsp_responder_discard(ngx_http_cmp_ocsp_ctx_t *ctx);
 
 
 #endif /* _NGX_HTTP_CMP_OCSP_H_INCLUDED_ */

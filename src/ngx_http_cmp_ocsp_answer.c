@@ -15,6 +15,7 @@
 #define NGX_HTTP_CMP_OCSP_THREAD_TIME  60000
 
 
+static ngx_int_t ngx_http_cmp_ocsp_responder(ngx_http_cmp_ocsp_ctx_t *ctx);
 static ngx_int_t ngx_http_cmp_ocsp_unavailable(ngx_http_cmp_ocsp_ctx_t *ctx);
 static ngx_int_t ngx_http_cmp_ocsp_send(ngx_http_cmp_pg_op_t *op,
     PGconn *conn);
@@ -22,9 +23,9 @@ static ngx_int_t ngx_http_cmp_ocsp_result(ngx_http_cmp_pg_op_t *op,
     PGresult *res);
 static void ngx_http_cmp_ocsp_done(ngx_http_cmp_pg_op_t *op,
     ngx_http_cmp_pg_status_e status);
-static void ngx_http_cmp_ocsp_resume(ngx_http_cmp_ocsp_ctx_t *ctx);
 static void ngx_http_cmp_ocsp_write_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_cmp_ocsp_loaded(ngx_http_cmp_ocsp_ctx_t *ctx);
+static ngx_int_t ngx_http_cmp_ocsp_signer(ngx_http_cmp_ocsp_ctx_t *ctx);
 static ngx_int_t ngx_http_cmp_ocsp_states(ngx_http_cmp_ocsp_ctx_t *ctx);
 static void ngx_http_cmp_ocsp_sign(ngx_http_cmp_ocsp_ctx_t *ctx);
 static ngx_int_t ngx_http_cmp_ocsp_signed(ngx_http_cmp_ocsp_ctx_t *ctx);
@@ -60,16 +61,25 @@ ngx_int_t
 ngx_http_cmp_ocsp_load(ngx_http_cmp_ocsp_ctx_t *ctx)
 {
     size_t                 i;
+    ngx_int_t              rc;
     ngx_http_request_t    *r;
     ngx_http_cmp_pg_op_t  *op;
 
     r = ctx->request;
     op = &ctx->op;
 
-    if (ctx->ca->registered == 0
-        || ctx->ca->no_key
-        || ctx->ocsp.issuer->key == NULL)
-    {
+    if (ngx_http_cmp_watch_client(r) != NGX_OK) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    rc = ngx_http_cmp_ocsp_responder(ctx);
+
+    if (rc == NGX_AGAIN) {
+        return NGX_AGAIN;
+    }
+
+    if (rc != NGX_OK || ctx->ca->registered == 0) {
+        r->read_event_handler = ngx_http_block_reading;
         return ngx_http_cmp_ocsp_unavailable(ctx);
     }
 
@@ -77,6 +87,13 @@ ngx_http_cmp_ocsp_load(ngx_http_cmp_ocsp_ctx_t *ctx)
         ctx->serials[i] = ctx->ocsp.ids[i].serial;
     }
 
+    if (ctx->held != NULL) {
+        ctx->serials[i].data = ctx->held->responder->serial;
+        ctx->serials[i].len = CMP_SERIAL_LEN;
+        i++;
+    }
+
+    ctx->nserials = i;
     ctx->generation = ngx_http_cmp_ocsp_generation(ctx->main);
 
     op->send = ngx_http_cmp_ocsp_send;
@@ -85,17 +102,49 @@ ngx_http_cmp_ocsp_load(ngx_http_cmp_ocsp_ctx_t *ctx)
     op->data = ctx;
     op->log = r->connection->log;
 
-    if (ngx_http_cmp_watch_client(r) != NGX_OK) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
     if (ngx_http_cmp_pg_submit(ctx->main->store, op) != NGX_OK) {
         r->read_event_handler = ngx_http_block_reading;
         return ngx_http_cmp_ocsp_unavailable(ctx);
     }
 
     ctx->waiting = 1;
+    ctx->step = ngx_http_cmp_ocsp_loaded;
     r->write_event_handler = ngx_http_cmp_ocsp_write_handler;
+
+    return NGX_AGAIN;
+}
+
+
+/*
+ * Who signs.  Where there has to be a delegated responder the key of the CA
+ * does not stand in for it: NGX_OK, NGX_AGAIN, NGX_DECLINED.
+ */
+
+static ngx_int_t
+ngx_http_cmp_ocsp_responder(ngx_http_cmp_ocsp_ctx_t *ctx)
+{
+    ngx_int_t  rc;
+
+    if (ctx->ca->ocsp_delegated == 0) {
+        return (ctx->ca->no_key || ctx->ocsp.issuer->key == NULL)
+               ? NGX_DECLINED : NGX_OK;
+    }
+
+    rc = ngx_http_cmp_ocsp_responder_get(ctx);
+
+    if (rc != NGX_AGAIN) {
+        return rc;
+    }
+
+    if (ctx->asked) {
+        ngx_http_cmp_ocsp_responder_leave(ctx);
+        return NGX_DECLINED;
+    }
+
+    ctx->asked = 1;
+    ctx->waiting = 1;
+    ctx->step = ngx_http_cmp_ocsp_load;
+    ctx->request->write_event_handler = ngx_http_cmp_ocsp_write_handler;
 
     return NGX_AGAIN;
 }
@@ -121,7 +170,7 @@ ngx_http_cmp_ocsp_send(ngx_http_cmp_pg_op_t *op, PGconn *conn)
     ngx_http_cmp_ocsp_ctx_t *ctx = op->data;
 
     if (cmp_pg_ocsp_status_send(conn, ctx->ca->ca.id, ctx->serials,
-                                ctx->ocsp.nids, ctx->ca->ca.nprevious != 0)
+                                ctx->nserials, ctx->ca->ca.nprevious != 0)
         != CMP_OK)
     {
         return NGX_ERROR;
@@ -136,7 +185,7 @@ ngx_http_cmp_ocsp_result(ngx_http_cmp_pg_op_t *op, PGresult *res)
 {
     ngx_http_cmp_ocsp_ctx_t *ctx = op->data;
 
-    if (cmp_pg_ocsp_status_result(res, ctx->pool, ctx->states, ctx->ocsp.nids)
+    if (cmp_pg_ocsp_status_result(res, ctx->pool, ctx->states, ctx->nserials)
         != CMP_OK)
     {
         return NGX_ERROR;
@@ -165,7 +214,7 @@ ngx_http_cmp_ocsp_done(ngx_http_cmp_pg_op_t *op,
 }
 
 
-static void
+void
 ngx_http_cmp_ocsp_resume(ngx_http_cmp_ocsp_ctx_t *ctx)
 {
     ngx_connection_t    *c;
@@ -205,8 +254,7 @@ ngx_http_cmp_ocsp_write_handler(ngx_http_request_t *r)
         return;
     }
 
-    rc = (ctx->made.len != 0 || ctx->rc != CMP_OK)
-         ? ngx_http_cmp_ocsp_signed(ctx) : ngx_http_cmp_ocsp_loaded(ctx);
+    rc = ctx->step(ctx);
 
     if (rc == NGX_AGAIN) {
         return;
@@ -227,20 +275,34 @@ ngx_http_cmp_ocsp_loaded(ngx_http_cmp_ocsp_ctx_t *ctx)
         return ngx_http_cmp_ocsp_unavailable(ctx);
     }
 
-    if (ngx_http_cmp_ocsp_states(ctx) != NGX_OK) {
+    /* it was revoked since: another one, or none */
+
+    if (ctx->held != NULL
+        && ctx->states[ctx->ocsp.nids].state != CMP_CERT_VALID)
+    {
+        ngx_http_cmp_ocsp_responder_discard(ctx);
+
+        if (ctx->discarded++ != 0) {
+            return ngx_http_cmp_ocsp_unavailable(ctx);
+        }
+
+        ctx->asked = 0;
+
+        return ngx_http_cmp_ocsp_load(ctx);
+    }
+
+    if (ngx_http_cmp_ocsp_states(ctx) != NGX_OK
+        || ngx_http_cmp_ocsp_signer(ctx) != NGX_OK)
+    {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    ctx->signer.certificate = ctx->ocsp.issuer->certificate;
-    ctx->signer.key = ctx->ocsp.issuer->key;
-    ctx->signer.md = ctx->ocsp.issuer->md;
-
-    ctx->answer.this_update = ctx->now;
-    ctx->answer.next_update = ctx->now + ctx->ca->ca.ocsp_lifetime;
-
 #if (NGX_THREADS)
 
-    if (ctx->ocsp.issuer->slow && ctx->ca->ca.inline_sign == 0) {
+    if (((ctx->held != NULL) ? ctx->held->responder->slow
+                             : ctx->ocsp.issuer->slow)
+        && ctx->ca->ca.inline_sign == 0)
+    {
         return ngx_http_cmp_ocsp_post(ctx);
     }
 
@@ -249,6 +311,36 @@ ngx_http_cmp_ocsp_loaded(ngx_http_cmp_ocsp_ctx_t *ctx)
     ngx_http_cmp_ocsp_sign(ctx);
 
     return ngx_http_cmp_ocsp_signed(ctx);
+}
+
+
+/* and for how long it is believed */
+
+static ngx_int_t
+ngx_http_cmp_ocsp_signer(ngx_http_cmp_ocsp_ctx_t *ctx)
+{
+    int64_t  end;
+
+    if (ctx->held != NULL) {
+        ctx->signer = ctx->held->responder->signer;
+
+    } else {
+        ctx->signer.certificate = ctx->ocsp.issuer->certificate;
+        ctx->signer.key = ctx->ocsp.issuer->key;
+        ctx->signer.md = ctx->ocsp.issuer->md;
+    }
+
+    if (cmp_issue_time(X509_get0_notAfter(ctx->signer.certificate), &end)
+        != CMP_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ctx->answer.this_update = ctx->now;
+    ctx->answer.next_update = ngx_min(ctx->now + ctx->ca->ca.ocsp_lifetime,
+                                      end * 1000);
+
+    return NGX_OK;
 }
 
 
@@ -397,6 +489,7 @@ ngx_http_cmp_ocsp_post(ngx_http_cmp_ocsp_ctx_t *ctx)
 
     ca->tasks++;
     ctx->waiting = 1;
+    ctx->step = ngx_http_cmp_ocsp_signed;
 
     return NGX_AGAIN;
 }

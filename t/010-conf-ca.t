@@ -720,3 +720,28 @@ cmp_crl devices;
 cmp_crl devices format=der;
 cmp_crl devices format=pem;
 _EOC_
+
+
+
+=== OCSP
+--- test
+refused('ca', <<'_EOC_');
+ocsp;                                  => invalid number of arguments in "ocsp"
+ocsp lifetime=0;                       => invalid parameter "lifetime=0"
+ocsp url=nowhere;                      => "nowhere"
+ocsp responder=other;                  => invalid parameter "responder=other"
+ocsp responder=ca responder=ca;        => "responder"
+ocsp lifetime=1h; ocsp lifetime=1h;    => "ocsp" directive is duplicate
+ocsp responder_validity=1d;            => "responder_validity=1d" needs "responder=delegated"
+ocsp responder=ca responder_key=ed25519; => "responder_key=ed25519" needs "responder=delegated"
+ocsp responder=delegated responder_validity=9s; => invalid parameter "responder_validity=9s"
+ocsp responder=delegated responder_key=ec; => "ec:" needs one of the curves
+ocsp responder=delegated responder_key=x25519; => "x25519" is no kind of key that one can be made of to sign with
+ocsp responder=delegated responder_key=rsa:2048-4096; => "rsa:2048-4096" is no kind of key
+ocsp responder=delegated;              => "responder=delegated" needs "key=" in "cmp_store" @begin
+_EOC_
+
+accepted('ca', <<'_EOC_');
+ocsp lifetime=2h responder=ca;
+ocsp url=http://a.example/ocsp;
+_EOC_

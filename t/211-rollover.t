@@ -109,6 +109,8 @@ sub ocsp {
     return $out =~ /Response verify OK/ && $out =~ /\.pem: (\w+)/ ? $1 : $out;
 }
 
+our $delegated = $http =~ s/(previous_certificate )/ocsp responder=delegated; $1/r;
+
 run_tests();
 
 __DATA__
@@ -188,3 +190,24 @@ is(main::ocsp('old3', $old), 'good', 'another old one');
     tmp('old2.key'), '-newkey', newkey(), '-certout', tmp('x.pem'));
 is($status, 1, 'kur');
 like($out, qr/certRevoked/, 'certRevoked');
+
+
+
+=== delegated OCSP responders: each key has issued its own
+--- http_config eval: $main::delegated
+--- config eval: $main::locations
+--- test
+my ($new, $old) = (tmp('new.pem'), pki('ca.pem'));
+
+is(main::ocsp('updated', $new), 'good', 'by that of the new key');
+is(main::ocsp('old3', $old), 'good', 'by that of the old key');
+is(main::ocsp('old2', $old), 'revoked', 'a revoked one');
+is(main::ocsp('old3', $new), 'unknown', 'it is not of the new key');
+
+is(sql("SELECT string_agg(encode(key_id, 'hex'), ' ' ORDER BY key_id)
+        FROM cmp.ocsp_responder"),
+   join(' ', sort map {
+       (execute('openssl', 'x509', '-in', $_, '-noout', '-ext',
+                'subjectKeyIdentifier'))[1]
+           =~ s/.*?:\s*\n\s*//sr =~ s/[:\s]//gr =~ tr/A-F/a-f/r } $new, $old),
+   'one of each');

@@ -131,7 +131,7 @@ as_user t/run -b release -j "$JOBS" "$@" || status=1
 
 if [ $# -eq 0 ] && [ $status -eq 0 ]; then
     as_user t/run -b release -j "$JOBS" -k ml-dsa-65 t/100-enrol-mac.t \
-        t/110-enrol-signature.t t/120-revoke.t || status=1
+        t/110-enrol-signature.t t/120-revoke.t t/220-cmpload.t || status=1
 fi
 
 exit $status

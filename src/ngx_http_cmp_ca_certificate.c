@@ -121,11 +121,11 @@ ngx_http_cmp_ca_certificate_location(ngx_conf_t *cf, ngx_command_t *cmd,
 {
     ngx_http_cmp_loc_conf_t *lcf = conf;
 
-    ngx_int_t                        n;
-    ngx_str_t                       *value;
-    ngx_uint_t                       i, k;
-    ngx_http_cmp_main_conf_t        *mcf;
-    ngx_http_cmp_ca_certificate_t   *ccf, **ccfp;
+    ngx_int_t                       n;
+    ngx_str_t                      *value;
+    ngx_uint_t                      i, k;
+    ngx_http_cmp_main_conf_t       *mcf;
+    ngx_http_cmp_ca_certificate_t  *ccf;
 
     if (lcf->certificate != NULL) {
         return "is duplicate";
@@ -137,14 +137,11 @@ ngx_http_cmp_ca_certificate_location(ngx_conf_t *cf, ngx_command_t *cmd,
 
     mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_cmp_module);
 
-    ccf = ngx_pcalloc(cf->pool, sizeof(ngx_http_cmp_ca_certificate_t));
-    ccfp = ngx_array_push(&mcf->certificates);
-
-    if (ccf == NULL || ccfp == NULL) {
+    ccf = ngx_http_cmp_conf_add(cf, &mcf->certificates,
+                                sizeof(ngx_http_cmp_ca_certificate_t));
+    if (ccf == NULL) {
         return NGX_CONF_ERROR;
     }
-
-    *ccfp = ccf;
 
     ccf->file = cf->conf_file->file.name.data;
     ccf->line = cf->conf_file->line;

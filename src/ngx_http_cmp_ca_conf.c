@@ -463,7 +463,6 @@ ngx_http_cmp_ca_certificate(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_cmp_ca_t *ca = conf;
 
-    char              err[NGX_HTTP_CMP_ERR_LEN];
     X509            **cert;
     ngx_str_t        *value;
     STACK_OF(X509)   *certs, **chain;
@@ -477,22 +476,8 @@ ngx_http_cmp_ca_certificate(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return "is duplicate";
     }
 
-    value = cf->args->elts;
-
-    if (ngx_conf_full_name(cf->cycle, &value[1], 1) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    certs = NULL;
-    err[0] = '\0';
-
-    if (cmp_ca_read_certificates((char *) value[1].data, &certs, err,
-                                 sizeof(err))
-        != CMP_OK)
-    {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "cannot load certificate \"%V\": %s",
-                           &value[1], err);
+    certs = ngx_http_cmp_conf_certificates(cf);
+    if (certs == NULL) {
         return NGX_CONF_ERROR;
     }
 
@@ -500,6 +485,8 @@ ngx_http_cmp_ca_certificate(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     *chain = certs;
 
     if (*cert == NULL) {
+        value = cf->args->elts;
+
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "no certificate in \"%V\"", &value[1]);
         return NGX_CONF_ERROR;

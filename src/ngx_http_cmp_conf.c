@@ -160,6 +160,54 @@ invalid:
 }
 
 
+STACK_OF(X509) *
+ngx_http_cmp_conf_certificates(ngx_conf_t *cf)
+{
+    char             err[NGX_HTTP_CMP_ERR_LEN];
+    ngx_str_t       *value;
+    STACK_OF(X509)  *certs;
+
+    value = cf->args->elts;
+
+    if (ngx_conf_full_name(cf->cycle, &value[1], 1) != NGX_OK) {
+        return NULL;
+    }
+
+    certs = NULL;
+    err[0] = '\0';
+
+    if (cmp_ca_read_certificates((char *) value[1].data, &certs, err,
+                                 sizeof(err))
+        != CMP_OK)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "cannot load certificate \"%V\": %s",
+                           &value[1], err);
+        return NULL;
+    }
+
+    return certs;
+}
+
+
+void *
+ngx_http_cmp_conf_add(ngx_conf_t *cf, ngx_array_t *list, size_t size)
+{
+    void  *object, **place;
+
+    object = ngx_pcalloc(cf->pool, size);
+    place = ngx_array_push(list);
+
+    if (object == NULL || place == NULL) {
+        return NULL;
+    }
+
+    *place = object;
+
+    return object;
+}
+
+
 ngx_int_t
 ngx_http_cmp_conf_push(ngx_conf_t *cf, cmp_str_t **list, size_t *n,
     u_char *data, size_t len)

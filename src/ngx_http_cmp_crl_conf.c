@@ -41,7 +41,7 @@ ngx_http_cmp_crl(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_str_t                  s, *value;
     ngx_int_t                  n;
     ngx_uint_t                 i;
-    ngx_http_cmp_crl_conf_t   *ccf, **ccfp;
+    ngx_http_cmp_crl_conf_t   *ccf;
     ngx_http_cmp_main_conf_t  *mcf;
 
     if (lcf->crl != NULL) {
@@ -54,14 +54,11 @@ ngx_http_cmp_crl(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     mcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_cmp_module);
 
-    ccf = ngx_pcalloc(cf->pool, sizeof(ngx_http_cmp_crl_conf_t));
-    ccfp = ngx_array_push(&mcf->crls);
-
-    if (ccf == NULL || ccfp == NULL) {
+    ccf = ngx_http_cmp_conf_add(cf, &mcf->crls,
+                                sizeof(ngx_http_cmp_crl_conf_t));
+    if (ccf == NULL) {
         return NGX_CONF_ERROR;
     }
-
-    *ccfp = ccf;
 
     ccf->file = cf->conf_file->file.name.data;
     ccf->line = cf->conf_file->line;

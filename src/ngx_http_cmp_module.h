@@ -223,6 +223,18 @@ ngx_int_t ngx_http_cmp_conf_name(ngx_conf_t *cf, ngx_str_t *name);
 /* NGX_OK, or NGX_ERROR (logged) for what cannot stand in a certificate */
 ngx_int_t ngx_http_cmp_conf_url(ngx_conf_t *cf, ngx_str_t *url);
 
+/*
+ * The certificates in the file of the first argument, as full path from then
+ * on, to be freed by the caller; NULL (logged) when it cannot be read
+ */
+STACK_OF(X509) *ngx_http_cmp_conf_certificates(ngx_conf_t *cf);
+
+/*
+ * A new object of that size, all zero, whose address is put into the list; NULL
+ * when out of memory
+ */
+void *ngx_http_cmp_conf_add(ngx_conf_t *cf, ngx_array_t *list, size_t size);
+
 /* strings end with a zero that len leaves out; NGX_OK or NGX_ERROR */
 ngx_int_t ngx_http_cmp_conf_push(ngx_conf_t *cf, cmp_str_t **list, size_t *n,
     u_char *data, size_t len);

@@ -16,7 +16,6 @@ ngx_http_cmp_previous_certificate(ngx_conf_t *cf, ngx_command_t *cmd,
 {
     ngx_http_cmp_ca_t *ca = conf;
 
-    char                      err[NGX_HTTP_CMP_ERR_LEN];
     ngx_str_t                *value;
     STACK_OF(X509)           *certs;
     ngx_http_cmp_previous_t  *previous;
@@ -30,20 +29,8 @@ ngx_http_cmp_previous_certificate(ngx_conf_t *cf, ngx_command_t *cmd,
         return "needs \"previous_certificate_key\" for the one before";
     }
 
-    if (ngx_conf_full_name(cf->cycle, &value[1], 1) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    certs = NULL;
-    err[0] = '\0';
-
-    if (cmp_ca_read_certificates((char *) value[1].data, &certs, err,
-                                 sizeof(err))
-        != CMP_OK)
-    {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "cannot load certificate \"%V\": %s",
-                           &value[1], err);
+    certs = ngx_http_cmp_conf_certificates(cf);
+    if (certs == NULL) {
         return NGX_CONF_ERROR;
     }
 

@@ -67,34 +67,18 @@ static char *
 ngx_http_cmp_trust(ngx_conf_t *cf, ngx_array_t *list,
     ngx_http_cmp_scope_e kind)
 {
-    char             err[NGX_HTTP_CMP_ERR_LEN];
     X509            *cert;
-    ngx_str_t       *value;
     cmp_scope_t     *scope;
     cmp_trusted_t   *trusted;
     STACK_OF(X509)  *certs;
-
-    value = cf->args->elts;
-
-    if (ngx_conf_full_name(cf->cycle, &value[1], 1) != NGX_OK) {
-        return NGX_CONF_ERROR;
-    }
 
     scope = ngx_http_cmp_scope(cf, 2, kind);
     if (scope == NULL) {
         return NGX_CONF_ERROR;
     }
 
-    certs = NULL;
-    err[0] = '\0';
-
-    if (cmp_ca_read_certificates((char *) value[1].data, &certs, err,
-                                 sizeof(err))
-        != CMP_OK)
-    {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "cannot load certificate \"%V\": %s",
-                           &value[1], err);
+    certs = ngx_http_cmp_conf_certificates(cf);
+    if (certs == NULL) {
         return NGX_CONF_ERROR;
     }
 

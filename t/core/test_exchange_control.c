@@ -78,6 +78,43 @@ test_send(fixture_t *f, const char *subject, const char *token)
 }
 
 
+/* two requests with one token */
+
+static void
+test_send_two(fixture_t *f, const char *first, const char *second)
+{
+    cmp_pki_message_t  *msg;
+
+    client_begin(&f->c);
+    msg = client_message(&f->c, CMP_BODY_IR);
+    (void) test_request(f, msg, 0, first, f->key, TEST_TOKEN);
+    (void) test_request(f, msg, 1, second, f->key2, TEST_TOKEN);
+    fixture_send(f, msg);
+}
+
+
+/* an ir with one more control (or regInfo) than it has */
+
+static void
+test_send_control(fixture_t *f, const cmp_oid_t *oid, int reg_info,
+    ASN1_TYPE *value)
+{
+    client_request_t     request;
+    cmp_pki_message_t   *msg;
+    cmp_cert_req_msg_t  *req;
+
+    memset(&request, 0, sizeof(client_request_t));
+    request.subject = FIXTURE_SUBJECT;
+    request.key = f->key;
+
+    msg = fixture_ir(f);
+    req = sk_cmp_cert_req_msg_t_value(msg->body->value.ir, 0);
+    test_add(reg_info ? &req->reg_info : &req->cert_req->controls, oid, value);
+    client_pop(&f->c, req, &request);
+    fixture_send(f, msg);
+}
+
+
 /* good for one request for any name, unless the row is changed */
 
 static cmp_credential_t *
@@ -180,18 +217,13 @@ test_token_wrong(void **state)
 static void
 test_token_twice(void **state)
 {
-    fixture_t          *f;
-    cmp_credential_t   *token;
-    cmp_pki_message_t  *msg;
+    fixture_t         *f;
+    cmp_credential_t  *token;
 
     f = *state;
     token = test_token(f, TEST_TOKEN);
 
-    client_begin(&f->c);
-    msg = client_message(&f->c, CMP_BODY_IR);
-    (void) test_request(f, msg, 0, "/CN=a", f->key, TEST_TOKEN);
-    (void) test_request(f, msg, 1, "/CN=b", f->key2, TEST_TOKEN);
-    fixture_send(f, msg);
+    test_send_two(f, "/CN=a", "/CN=b");
 
     assert_int_equal(f->a->type, CMP_BODY_IP);
     assert_int_equal(f->a->nstatus, 2);
@@ -206,18 +238,13 @@ test_token_twice(void **state)
 static void
 test_token_left(void **state)
 {
-    fixture_t          *f;
-    cmp_credential_t   *token;
-    cmp_pki_message_t  *msg;
+    fixture_t         *f;
+    cmp_credential_t  *token;
 
     f = *state;
     token = test_token(f, TEST_TOKEN);
 
-    client_begin(&f->c);
-    msg = client_message(&f->c, CMP_BODY_IR);
-    (void) test_request(f, msg, 0, "/L=a", f->key, TEST_TOKEN);
-    (void) test_request(f, msg, 1, "/CN=b", f->key2, TEST_TOKEN);
-    fixture_send(f, msg);
+    test_send_two(f, "/L=a", "/CN=b");
 
     assert_int_equal(f->a->type, CMP_BODY_IP);
     assert_int_equal(f->a->status, CMP_STATUS_REJECTION);
@@ -380,9 +407,6 @@ test_controls(void **state)
 {
     size_t                i;
     fixture_t            *f;
-    client_request_t      request;
-    cmp_pki_message_t    *msg;
-    cmp_cert_req_msg_t   *req;
     static const struct {
         const cmp_oid_t  *oid;
         int               tag;
@@ -413,21 +437,11 @@ test_controls(void **state)
 
     f = *state;
 
-    memset(&request, 0, sizeof(client_request_t));
-    request.subject = FIXTURE_SUBJECT;
-    request.key = f->key;
-
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        msg = fixture_ir(f);
-        req = sk_cmp_cert_req_msg_t_value(msg->body->value.ir, 0);
-
-        test_add(cases[i].oid == &cmp_oid_reg_info_utf8_pairs
-                 || cases[i].oid == &cmp_oid_reg_info_cert_req
-                 ? &req->reg_info : &req->cert_req->controls,
-                 cases[i].oid, client_value(cases[i].tag, cases[i].value));
-
-        client_pop(&f->c, req, &request);
-        fixture_send(f, msg);
+        test_send_control(f, cases[i].oid,
+                          cases[i].oid == &cmp_oid_reg_info_utf8_pairs
+                          || cases[i].oid == &cmp_oid_reg_info_cert_req,
+                          client_value(cases[i].tag, cases[i].value));
         fixture_refused(f, CMP_BODY_IP, CMP_FAIL_BAD_REQUEST,
                         FIXTURE_AUDITED);
         assert_non_null(strstr(f->a->text, cases[i].text));
@@ -477,28 +491,16 @@ test_publication(int action, int info)
 static void
 test_dont_publish(void **state)
 {
-    int                  i;
-    fixture_t           *f;
-    client_request_t     request;
-    cmp_pki_message_t   *msg;
-    cmp_cert_req_msg_t  *req;
+    int         i;
+    fixture_t  *f;
 
     f = *state;
-
-    memset(&request, 0, sizeof(client_request_t));
-    request.subject = FIXTURE_SUBJECT;
-    request.key = f->key;
 
     /* pleasePublish, dontPublish with pubInfos, dontPublish */
 
     for (i = 0; i < 3; i++) {
-        msg = fixture_ir(f);
-        req = sk_cmp_cert_req_msg_t_value(msg->body->value.ir, 0);
-        test_add(&req->cert_req->controls,
-                 &cmp_oid_reg_ctrl_pki_publication_info,
-                 test_publication(i == 0, i == 1));
-        client_pop(&f->c, req, &request);
-        fixture_send(f, msg);
+        test_send_control(f, &cmp_oid_reg_ctrl_pki_publication_info, 0,
+                          test_publication(i == 0, i == 1));
 
         if (i == 2) {
             fixture_granted(f, CMP_BODY_IP);

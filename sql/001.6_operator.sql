@@ -116,6 +116,14 @@ END
 $$;
 
 
+-- the same for a parameter that may be NULL
+
+CREATE FUNCTION cmp.given_ca(p_ca text) RETURNS int4
+LANGUAGE sql STABLE AS $$
+    SELECT CASE WHEN p_ca IS NOT NULL THEN cmp.find_ca(p_ca) END
+$$;
+
+
 CREATE FUNCTION cmp.operator_audit(p_ca int4, p_action text, p_serial bytea,
     p_text text) RETURNS void
 LANGUAGE sql AS $$
@@ -367,14 +375,10 @@ LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    v_ca        int4;
+    v_ca        int4 := cmp.given_ca(p_ca);
     v_serials   bytea[];
     v_after     bytea;
 BEGIN
-    IF p_ca IS NOT NULL THEN
-        v_ca := cmp.find_ca(p_ca);
-    END IF;
-
     IF p_serial IS NOT NULL THEN
         v_serials := ARRAY[cmp.parse_serial(p_serial)];
     END IF;
@@ -431,13 +435,9 @@ CREATE FUNCTION cmp.find_certificate(p_ca text, p_serial text,
     OUT ca_id int4, OUT serial bytea)
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
-    v_ca    int4;
+    v_ca    int4 := cmp.given_ca(p_ca);
 BEGIN
     serial := cmp.parse_serial(p_serial);
-
-    IF p_ca IS NOT NULL THEN
-        v_ca := cmp.find_ca(p_ca);
-    END IF;
 
     SELECT min(c.ca_id) INTO ca_id FROM cmp.certificate c
     WHERE c.serial = find_certificate.serial
@@ -550,12 +550,8 @@ LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    v_ca    int4;
+    v_ca    int4 := cmp.given_ca(p_ca);
 BEGIN
-    IF p_ca IS NOT NULL THEN
-        v_ca := cmp.find_ca(p_ca);
-    END IF;
-
     IF p_state NOT IN ('pending', 'approved', 'rejected', 'expired',
                        'delivered', 'cancelled', 'failed')
     THEN
@@ -742,9 +738,7 @@ DECLARE
     v_now   timestamptz := clock_timestamp();
     v_ca    int4;
 BEGIN
-    IF p_ca IS NOT NULL THEN
-        PERFORM cmp.find_ca(p_ca);
-    END IF;
+    PERFORM cmp.given_ca(p_ca);
 
     FOR v_ca IN
         UPDATE cmp.ca a SET crl_wanted_at = v_now

@@ -182,12 +182,8 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_now   timestamptz := now();
-    v_ca    int4;
+    v_ca    int4 := cmp.given_ca(p_ca);
 BEGIN
-    IF p_ca IS NOT NULL THEN
-        v_ca := cmp.find_ca(p_ca);
-    END IF;
-
     RETURN QUERY
     SELECT a.name, g.profile,
         CASE g.state WHEN -1 THEN 'expired' ELSE cmp.state_name(g.state) END,
@@ -226,12 +222,8 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_now   timestamptz := now();
-    v_ca    int4;
+    v_ca    int4 := cmp.given_ca(p_ca);
 BEGIN
-    IF p_ca IS NOT NULL THEN
-        v_ca := cmp.find_ca(p_ca);
-    END IF;
-
     RETURN QUERY
     SELECT a.name, g.key, g.count
     FROM (SELECT c.ca_id, cmp.key_kind(c.der) AS key, count(*) AS count
@@ -260,16 +252,12 @@ LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    v_ca    int4;
+    v_ca    int4 := cmp.given_ca(p_ca);
     v_since timestamptz;
     v_until timestamptz;
     v_first bytea;
     v_last  bytea;
 BEGIN
-    IF p_ca IS NOT NULL THEN
-        v_ca := cmp.find_ca(p_ca);
-    END IF;
-
     SELECT p.since, p.until INTO v_since, v_until
     FROM cmp.report_period(p_since, p_until) p;
 
@@ -320,12 +308,8 @@ LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    v_ca    int4;
+    v_ca    int4 := cmp.given_ca(p_ca);
 BEGIN
-    IF p_ca IS NOT NULL THEN
-        v_ca := cmp.find_ca(p_ca);
-    END IF;
-
     RETURN QUERY
     SELECT a.name, r.profile, cmp.body_name(r.body), s.state, count(*),
         min(r.created_at), min(r.expires_at)
@@ -359,9 +343,7 @@ LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF p_ca IS NOT NULL THEN
-        PERFORM cmp.find_ca(p_ca);
-    END IF;
+    PERFORM cmp.given_ca(p_ca);
 
     RETURN QUERY
     SELECT a.name, l.partition, l.previous,
@@ -400,12 +382,8 @@ LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    v_ca    int4;
+    v_ca    int4 := cmp.given_ca(p_ca);
 BEGIN
-    IF p_ca IS NOT NULL THEN
-        v_ca := cmp.find_ca(p_ca);
-    END IF;
-
     RETURN QUERY
     SELECT a.name, g.action, cmp.status_name(g.status), g.count, g.last
     FROM (SELECT u.ca_id, u.action, u.status, count(*) AS count,

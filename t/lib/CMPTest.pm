@@ -68,7 +68,7 @@ package CMPTest;
 #     wait_sql      a query, repeated for up to 10 s until it gives 't'
 #     sql, sql_out  a query and what it gives, as `psql -At` prints it
 #
-# Functions:
+# Functions, which are in CMPTest/Place.pm, Client.pm and Server.pm:
 #
 #     port tls_port pki conninfo admin_conninfo seal_key tmp
 #                           what the %%...%% above stand for; pki('a') and
@@ -109,16 +109,14 @@ package CMPTest;
 use strict;
 use warnings;
 
-use Fcntl qw(:flock);
-use File::Path ();
-use IO::Socket::INET;
-use Socket;
+use CMPTest::Client;
+use CMPTest::Place;
+use CMPTest::Server;
 use Test::More ();
 use Text::ParseWords ();
-use Time::HiRes qw(sleep time);
 
 our ($Port, $TlsPort, $Port2, $Port3, $Tmp, $Database, $Cluster, $Admin);
-our ($Expand, @locks, %known_reports);
+our ($Expand, %known_reports);
 
 our @functions = qw(
     port tls_port pki conninfo admin_conninfo seal_key tmp newkey client execute
@@ -137,6 +135,13 @@ sub import {
     my $caller = caller;
 
     setup();
+
+    $Expand = {
+        PORT => sub { $Port }, TLS_PORT => sub { $TlsPort },
+        PORT2 => sub { $Port2 }, PORT3 => sub { $Port3 },
+        CONNINFO => \&conninfo, ADMIN => \&admin_conninfo,
+        PKI => \&pki, SEAL_KEY => \&seal_key, TMP => \&tmp,
+    };
 
     require Test::Nginx::Socket;
     eval "package $caller; Test::Nginx::Socket->import('no_plan'); 1"
@@ -158,99 +163,6 @@ sub import {
     }
 
     prepare_nginx();
-}
-
-
-sub need {
-    my $name = shift;
-
-    return $ENV{$name} // Test::More::BAIL_OUT(
-        "$name is not set: run the tests with t/run");
-}
-
-
-# Ports below the range that outgoing connections take theirs from.  A lock
-# keeps the files that run at the same time apart.
-
-sub free_port {
-    my $locks = need('TEST_CMP_DIR') . '/ports';
-
-    File::Path::make_path($locks);
-
-    for (1 .. 1000) {
-        my $port = 10000 + int(rand(20000));
-
-        open my $lock, '>', "$locks/$port" or next;
-        flock($lock, LOCK_EX | LOCK_NB) or next;
-
-        my $sock = IO::Socket::INET->new(
-            LocalAddr => '127.0.0.1', LocalPort => $port, Proto => 'tcp',
-            Listen => 1, ReuseAddr => 1
-        ) or next;
-
-        close $sock;
-        push @locks, $lock;
-
-        return $port;
-    }
-
-    die "no free port";
-}
-
-
-sub setup {
-    my $dir = need('TEST_CMP_DIR');
-    my ($name) = $0 =~ m{([^/]+?)(?:\.t)?$};
-
-    $name =~ s/[^A-Za-z0-9]/_/g;
-
-    srand($$ ^ time());
-
-    $_ = free_port() for $Port, $TlsPort, $Port2, $Port3;
-
-    $Tmp = "$dir/tmp-$name";
-    File::Path::remove_tree($Tmp);
-    File::Path::make_path($Tmp);
-
-    $ENV{TEST_NGINX_SERVROOT} = "$dir/servroot-$name";
-    $ENV{TEST_NGINX_SERVER_PORT} = "127.0.0.1:$Port";
-    $ENV{TEST_NGINX_CLIENT_PORT} = $Port;
-    $ENV{TEST_NGINX_STREAM_PORT} = $Port2;
-    $ENV{TEST_NGINX_TIMEOUT} ||= 10;
-    $ENV{TEST_NGINX_NO_SHUFFLE} //= 1;
-    $ENV{no_proxy} = $ENV{NO_PROXY} = '127.0.0.1,localhost';
-
-    $Admin = need('TEST_CMP_CONNINFO');
-    $Database = lc "t_$name";
-    new_database();
-
-    $Expand = {
-        PORT => sub { $Port }, TLS_PORT => sub { $TlsPort },
-        PORT2 => sub { $Port2 }, PORT3 => sub { $Port3 },
-        CONNINFO => \&conninfo, ADMIN => \&admin_conninfo,
-        PKI => \&pki, SEAL_KEY => \&seal_key, TMP => \&tmp,
-    };
-}
-
-
-sub new_database {
-    my ($status, $out) = execute('psql', '-XAtq', '-v', 'ON_ERROR_STOP=1',
-        '-d', with_database('postgres'),
-        '-c', "DROP DATABASE IF EXISTS $Database",
-        '-c', "CREATE DATABASE $Database TEMPLATE cmp");
-
-    Test::More::BAIL_OUT("cannot make a database: $out") if $status != 0;
-}
-
-
-sub with_database {
-    my ($name, $user) = @_;
-    my $conninfo = $Admin;
-
-    $conninfo =~ s/\bdbname=\S+/dbname=$name/;
-    $conninfo =~ s/\buser=\S+/user=$user/ if defined $user;
-
-    return $conninfo;
 }
 
 
@@ -493,323 +405,6 @@ sub check_reports {
     my @own = grep { slurp($_) =~ /\bcmp_|ngx_http_cmp/ } @new;
 
     Test::More::is(scalar @own, 0, "$name - no sanitizer report");
-}
-
-
-sub slurp {
-    my $file = shift;
-
-    open my $fh, '<', $file or return '';
-    local $/;
-
-    return <$fh> // '';
-}
-
-
-sub port           { return $Port }
-sub tls_port       { return $TlsPort }
-sub conninfo       { return with_database($Database, 'cmp_server') }
-sub admin_conninfo { return with_database($Database) }
-sub seal_key       { return pki('seal.key') }
-
-sub pki {
-    return join '/', need('TEST_CMP_PKI'), @_;
-}
-
-sub tmp {
-    return join '/', $Tmp, @_;
-}
-
-
-sub execute {
-    my @command = @_;
-    my $pid = open(my $fh, '-|') // die "fork() failed: $!";
-
-    if ($pid == 0) {
-        open STDIN, '<', '/dev/null';
-        open STDERR, '>&', \*STDOUT;
-        no warnings;
-        exec { $command[0] } @command;
-        print "exec($command[0]) failed: $!\n";
-        require POSIX;
-        POSIX::_exit(127);
-    }
-
-    local $/;
-    my $out = <$fh> // '';
-    close $fh;
-
-    return ($? & 127 ? 128 + ($? & 127) : $? >> 8, $out);
-}
-
-
-my $nkeys = 0;
-
-sub newkey {
-    my $kind = shift // 'P-256';
-    my $file = tmp('key-' . ++$nkeys . '.pem');
-    my @how = $kind =~ /^P-/
-                  ? ('EC', '-pkeyopt', "ec_paramgen_curve:$kind")
-            : $kind =~ /^rsa(?::(\d+))?$/
-                  ? ('RSA', '-pkeyopt', 'rsa_keygen_bits:' . ($1 // 2048))
-            : (uc $kind);
-    my ($status, $out) = execute('openssl', 'genpkey', '-out', $file,
-                             '-algorithm', @how);
-
-    die "openssl genpkey failed: $out" if $status != 0;
-
-    return $file;
-}
-
-
-sub client {
-    my ($command, @args) = @_;
-    my %given = map { $_ => 1 } grep { /^-/ } @args;
-    my @defaults = (
-        -server => "127.0.0.1:$Port",
-        -path => 'pkix/',
-        -trusted => pki('root.pem'),
-        -untrusted => pki('ca.pem'),
-        -msg_timeout => 10,
-        -total_timeout => 30,
-    );
-
-    while (my ($option, $value) = splice @defaults, 0, 2) {
-        next if $given{$option};
-        next if $option eq '-trusted' && $given{-srvcert};
-        push @args, $option, $value;
-    }
-
-    return execute($ENV{TEST_CMP_OPENSSL} || 'openssl', 'cmp', '-config', '',
-               '-no_proxy', '127.0.0.1,localhost', '-cmd', $command, @args);
-}
-
-
-sub sql {
-    my ($status, $out) = execute('psql', '-XAtq', '-v', 'ON_ERROR_STOP=1',
-                             '-d', admin_conninfo(), '-c', shift);
-
-    $out =~ s/\s+$//;
-
-    return $status == 0 ? $out : "psql failed: $out";
-}
-
-
-sub cmpctl {
-    return execute($ENV{TEST_CMP_CMPCTL} || 'sql/cmpctl',
-               '--dsn', admin_conninfo(), '--key-file', seal_key(), @_);
-}
-
-
-sub credential {
-    my %options = (ca => 'devices', @_);
-    my $secret = delete $options{secret};
-    my @args;
-
-    for my $name (sort keys %options) {
-        push @args, "--$name";
-        push @args, $options{$name} if defined $options{$name};
-    }
-
-    my $file = tmp('secret');
-
-    open my $fh, '>', $file or die "$file: $!";
-    print $fh $secret;
-    close $fh;
-
-    my ($status, $out) = execute('/bin/sh', '-c', 'exec "$@" <"$0"', $file,
-        $ENV{TEST_CMP_CMPCTL} || 'sql/cmpctl', '--dsn', admin_conninfo(),
-        '--key-file', seal_key(), 'credential', 'add', @args,
-        '--secret-stdin');
-
-    Test::More::BAIL_OUT("cmpctl credential add failed: $out")
-        if $status != 0;
-
-    return $out;
-}
-
-
-sub raw {
-    my ($bytes, $timeout) = @_;
-    my $sock = IO::Socket::INET->new(PeerAddr => '127.0.0.1',
-        PeerPort => $Port, Proto => 'tcp') or return undef;
-    my $end = time() + ($timeout // 10);
-    my $all = '';
-
-    local $SIG{PIPE} = 'IGNORE';
-    $sock->autoflush(1);
-    print $sock $bytes;
-
-    while ((my $left = $end - time()) > 0) {
-        my $set = '';
-
-        vec($set, fileno $sock, 1) = 1;
-        last if select($set, undef, undef, $left) <= 0;
-        last if !sysread($sock, $all, 65536, length $all);
-    }
-
-    close $sock;
-
-    return $all;
-}
-
-
-sub http {
-    my ($method, $uri, $body, %headers) = @_;
-    my $text = "$method $uri HTTP/1.1\r\n";
-
-    %headers = ('Host' => 'localhost', 'Connection' => 'close', %headers);
-
-    if (defined $body && !exists $headers{'Content-Length'}) {
-        $headers{'Content-Length'} = length $body;
-    }
-
-    for my $name (sort keys %headers) {
-        $text .= "$name: $headers{$name}\r\n" if defined $headers{$name};
-    }
-
-    my $raw = raw("$text\r\n" . ($body // '')) // '';
-    my ($head, $content) = split /\r\n\r\n/, $raw, 2;
-    my ($status) = ($head // '') =~ m{^HTTP/1\.\d (\d+)};
-    my %received;
-
-    while (($head // '') =~ /^([^:\r\n]+): *([^\r\n]*)/mg) {
-        $received{lc $1} = $2;
-    }
-
-    return { status => $status // 0, headers => \%received,
-             body => $content // '', raw => $raw };
-}
-
-
-sub wait_for {
-    my ($code, $seconds) = @_;
-    my $end = time() + ($seconds // 10);
-
-    while (1) {
-        my $value = $code->();
-
-        return $value if $value;
-        return 0 if time() > $end;
-        sleep 0.05;
-    }
-}
-
-
-sub error_log {
-    return slurp("$ENV{TEST_NGINX_SERVROOT}/logs/error.log");
-}
-
-
-sub nginx_pid {
-    my $pid = slurp("$ENV{TEST_NGINX_SERVROOT}/logs/nginx.pid");
-
-    $pid =~ s/\s+//g;
-
-    return $pid;
-}
-
-
-# needs master_on() in the test file
-
-sub reload {
-    my $before = () = error_log() =~ /reconfiguring/g;
-    my $done = () = error_log() =~ /start worker process /g;
-
-    kill 'HUP', nginx_pid();
-
-    return wait_for(sub {
-        my $log = error_log();
-        my $now = () = $log =~ /reconfiguring/g;
-        my $started = () = $log =~ /start worker process /g;
-
-        return $now > $before && $started > $done;
-    }, 10);
-}
-
-
-sub own_cluster {
-    $Cluster = tmp('pg');
-
-    cluster('start');
-
-    my ($status, $out) = execute($ENV{TEST_CMP_CMPCTL} || 'sql/cmpctl',
-                             '--dsn', $Admin, 'init');
-
-    Test::More::BAIL_OUT("cmpctl init failed: $out") if $status != 0;
-
-    $Database = 'cmp';
-}
-
-
-sub cluster {
-    my ($command, @args) = @_;
-    my ($status, $out) = execute('t/lib/pgcluster', $command, $Cluster, @args);
-
-    Test::More::BAIL_OUT("pgcluster $command failed: $out") if $status != 0;
-
-    if ($command ne 'stop') {
-        ($Admin) = $out =~ /^(host=.*)$/m;
-    }
-}
-
-
-# A store, a profile and a CA.  Arguments are lines to add: store (parameters
-# of cmp_store), profile, ca, http; or replace: keys (of the profile),
-# certificate, key, response, response_key, trusted (lines).
-
-sub default_http_config {
-    my %with = (
-        certificate => pki('ca-chain.pem'), key => pki('ca.key'),
-        response => pki('response.pem'), response_key => pki('response.key'),
-        keys => 'ec:P-256 ec:P-384 ec:P-521 ed25519 ed448 rsa:2048-4096',
-        store => '', profile => '', ca => '', http => '',
-        keys => 'ec:P-256 ec:P-384 ed25519 rsa:2048-4096', @_
-    );
-    my $trusted = $with{trusted}
-        // '    trusted_certificate ' . pki('vendor-root.pem') . ";\n"
-           . '    trusted_crl ' . pki('vendor.crl') . ";\n";
-
-    return <<"_EOC_";
-cmp_store "${\conninfo()}" key=${\seal_key()} $with{store};
-
-cmp_profile device {
-    validity        30d;
-    key             $with{keys};
-    key_usage       digitalSignature keyAgreement;
-$with{profile}
-}
-
-cmp_ca devices {
-    certificate               $with{certificate};
-    certificate_key           $with{key};
-    response_certificate      $with{response};
-    response_certificate_key  $with{response_key};
-$trusted
-    profile                   device;
-$with{ca}
-}
-
-$with{http}
-_EOC_
-}
-
-
-sub default_config {
-    return <<'_EOC_';
-location /pkix/             { cmp_pass devices; }
-location /.well-known/cmp   { cmp_pass devices; }
-location = /crl/devices.crl { cmp_crl devices; }
-_EOC_
-}
-
-
-END {
-    local $?;
-
-    if (defined $Cluster && -d $Cluster) {
-        execute('t/lib/pgcluster', 'stop', $Cluster, 'immediate');
-    }
 }
 
 

@@ -12,5 +12,5 @@ check-trixie: ## all tests on Debian 13, in a system of its own (root)
 fuzz: ## runs the fuzz drivers, FUZZ_SECONDS each (default 60)
 	@build/fuzz.sh
 
-bench: build bench-build ## 10 000 enrolments, slow signatures, timed
+bench: build bench-build ## what it costs, by parts, beside what they cost alone
 	@BUILD=$(BUILD) OUT=$(OUT) NGINX_BIN=$(NGINX_BIN) t/bench/run

@@ -316,34 +316,76 @@ sub cpu_of {
 }
 
 
+# the same to the nanosecond, of processes that do not end meanwhile
+
+sub running {
+    my ($parent) = @_;
+    my $sum = 0;
+
+    for my $file (map { glob "/proc/$_/task/*/schedstat" }
+                  $parent, children($parent))
+    {
+        my ($ns) = slurp($file) =~ /^(\d+)/ or return cpu_of($parent);
+
+        $sum += $ns;
+    }
+
+    return $sum / 1e9;
+}
+
+
 sub cpu {
     my ($self) = @_;
     my ($postgres) = slurp("$self->{dir}/pg/data/postmaster.pid") =~ /^(\d+)/;
 
     return {
-        nginx => defined $self->{master} ? cpu_of($self->{master}) : 0,
+        nginx => defined $self->{master} ? running($self->{master}) : 0,
         postgres => defined $postgres ? cpu_of($postgres) : 0,
     };
 }
 
 
-# runs CODE; the CPU seconds that nginx, PostgreSQL and the ended children of
-# this process used meanwhile, and the time it took
+# seconds that all processors were busy and idle; what a host took away from
+# this machine counts as busy
+
+sub processors {
+    my ($all) = slurp('/proc/stat') =~ /^cpu\s+(.*)$/m;
+    my ($user, $nice, $system, $idle, $wait, @more) = split ' ', $all;
+    my $ticks = POSIX::sysconf(&POSIX::_SC_CLK_TCK);
+    my $busy = $user + $nice + $system;
+
+    $busy += $_ // 0 for @more[0 .. 2];
+
+    return ($busy / $ticks, ($idle + $wait) / $ticks);
+}
+
+
+# Runs CODE; the CPU seconds that nginx, PostgreSQL and the ended children of
+# this process used meanwhile, and the time it took.  others, idle: how many
+# processors were busy with something else, and with nothing.
 
 sub measure {
     my ($self, $code) = @_;
     my ($before, $begin) = ($self->cpu(), time());
     my @own = times();
+    my ($busy, $idle) = processors();
 
     $code->();
 
     my @now = times();
     my $after = $self->cpu();
+    my ($busy_then, $idle_then) = processors();
+    my %used = (nginx => $after->{nginx} - $before->{nginx},
+        postgres => $after->{postgres} - $before->{postgres},
+        children => $now[2] + $now[3] - $own[2] - $own[3],
+        seconds => time() - $begin);
 
-    return { nginx => $after->{nginx} - $before->{nginx},
-             postgres => $after->{postgres} - $before->{postgres},
-             children => $now[2] + $now[3] - $own[2] - $own[3],
-             seconds => time() - $begin };
+    $used{others} = ($busy_then - $busy - $used{nginx} - $used{postgres}
+        - $used{children}) / $used{seconds};
+    $used{others} = 0 if $used{others} < 0;
+    $used{idle} = ($idle_then - $idle) / $used{seconds};
+
+    return \%used;
 }
 
 
@@ -376,6 +418,7 @@ sub load {
         postgres => 1e6 * $used->{postgres} / $n,
         cmpload => 1e6 * $result->{client_cpu_seconds} / $n,
     };
+    @$result{qw(others idle)} = @$used{qw(others idle)};
 
     return $result;
 }
@@ -401,6 +444,7 @@ sub h2load {
     $self->fail("h2load: $text") if ($good // 0) != $n;
 
     return { rate => 0 + $rate, seconds => $used->{seconds},
+             others => $used->{others}, idle => $used->{idle},
              cpu => { nginx => 1e6 * $used->{nginx} / $n,
                       postgres => 1e6 * $used->{postgres} / $n,
                       h2load => 1e6 * $used->{children} / $n } };

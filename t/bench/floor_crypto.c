@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -85,17 +84,18 @@ static void floor_fatal(const char *fmt, ...)
     __attribute__ ((format (printf, 1, 2), noreturn));
 static void floor_parse(floor_conf_t *conf, int argc, char **argv);
 static long floor_number(const char *name, const char *value, long max);
+static int floor_choice(const char *name, const char *value,
+    const char *first, const char *second);
 static void floor_run(floor_conf_t *conf, floor_result_t *result);
 static void floor_create(floor_t *f, floor_conf_t *conf);
 static void floor_destroy(floor_t *f);
-static void floor_key(floor_t *f, floor_key_t *k, const char *kind);
+static void floor_key(floor_key_t *k, const char *kind);
 static void floor_key_free(floor_key_t *k);
 static void floor_exchange(floor_t *f);
 static void floor_message(floor_t *f, int i);
 static void floor_derive(floor_t *f, unsigned char *key);
 static void floor_mac(floor_t *f, const unsigned char *key, size_t len);
-static size_t floor_hash(floor_t *f, EVP_PKEY *key, size_t len,
-    unsigned char *hash);
+static size_t floor_hash(floor_t *f, size_t len, unsigned char *hash);
 static void floor_sign(floor_t *f, floor_key_t *k, size_t len,
     unsigned char *sig, size_t *sig_len);
 static void floor_verify(floor_t *f, floor_key_t *k, size_t len);
@@ -177,8 +177,8 @@ floor_usage(void)
     printf(
 "Usage: floor_crypto [option...]\n"
 "\n"
-"Does in a loop the signatures, verifications and MACs that a CA has to do for\n"
-"one enrolment, with contexts and digests made ready before, and prints JSON.\n"
+"Does in a loop the signatures, verifications and MACs that a CA has to do\n"
+"for one enrolment, with contexts and digests made ready before, as JSON.\n"
 "\n"
 "  --protection mac|signature   of the messages; default mac\n"
 "  --confirm yes|no    whether certConf and pkiConf follow; default yes\n"
@@ -249,13 +249,13 @@ floor_parse(floor_conf_t *conf, int argc, char **argv)
         }
 
         if (strcmp(name, "--protection") == 0) {
-            conf->mac = (strcmp(value, "mac") == 0);
+            conf->mac = floor_choice(name, value, "mac", "signature");
 
         } else if (strcmp(name, "--confirm") == 0) {
-            conf->confirm = (strcmp(value, "yes") == 0);
+            conf->confirm = floor_choice(name, value, "yes", "no");
 
         } else if (strcmp(name, "--crl") == 0) {
-            conf->crl = (strcmp(value, "yes") == 0);
+            conf->crl = floor_choice(name, value, "yes", "no");
 
         } else if (strcmp(name, "--iterations") == 0) {
             conf->iterations = floor_number(name, value, 10000000);
@@ -321,6 +321,24 @@ floor_number(const char *name, const char *value, long max)
 }
 
 
+/* 1 for the first, 0 for the second */
+
+static int
+floor_choice(const char *name, const char *value, const char *first,
+    const char *second)
+{
+    if (strcmp(value, first) == 0) {
+        return 1;
+    }
+
+    if (strcmp(value, second) != 0) {
+        floor_fatal("%s must be %s or %s", name, first, second);
+    }
+
+    return 0;
+}
+
+
 static void
 floor_run(floor_conf_t *conf, floor_result_t *result)
 {
@@ -379,13 +397,13 @@ floor_create(floor_t *f, floor_conf_t *conf)
     memset(f->data, 'x', sizeof(f->data));
     memset(f->secret, 's', sizeof(f->secret));
 
-    floor_key(f, &f->ca, conf->ca_kind);
-    floor_key(f, &f->response, conf->response_kind);
-    floor_key(f, &f->signer, conf->signer_kind);
-    floor_key(f, &f->signer_ca, conf->signer_kind);
+    floor_key(&f->ca, conf->ca_kind);
+    floor_key(&f->response, conf->response_kind);
+    floor_key(&f->signer, conf->signer_kind);
+    floor_key(&f->signer_ca, conf->signer_kind);
 
     for (i = 0; i < FLOOR_KEYS; i++) {
-        floor_key(f, &f->clients[i], conf->client_kind);
+        floor_key(&f->clients[i], conf->client_kind);
     }
 
     /* signatures to be verified; one size of data for all of them */
@@ -424,10 +442,8 @@ floor_destroy(floor_t *f)
 
 
 static void
-floor_key(floor_t *f, floor_key_t *k, const char *kind)
+floor_key(floor_key_t *k, const char *kind)
 {
-    (void) f;
-
     if (strncmp(kind, "RSA-", 4) == 0) {
         k->key = EVP_RSA_gen((unsigned) atoi(kind + 4));
 
@@ -556,11 +572,9 @@ floor_mac(floor_t *f, const unsigned char *key, size_t len)
 /* with the one digest: it is a small part of any signature */
 
 static size_t
-floor_hash(floor_t *f, EVP_PKEY *key, size_t len, unsigned char *hash)
+floor_hash(floor_t *f, size_t len, unsigned char *hash)
 {
     unsigned int  n;
-
-    (void) key;
 
     floor_must(EVP_DigestInit_ex(f->digest, f->md, NULL) == 1);
     floor_must(EVP_DigestUpdate(f->digest, f->data, len) == 1);
@@ -581,7 +595,7 @@ floor_sign(floor_t *f, floor_key_t *k, size_t len, unsigned char *sig,
     *sig_len = FLOOR_MAX_SIG;
 
     if (k->sign != NULL) {
-        n = floor_hash(f, k->key, len, hash);
+        n = floor_hash(f, len, hash);
         floor_must(EVP_PKEY_sign(k->sign, sig, sig_len, hash, n) == 1);
         return;
     }
@@ -605,7 +619,7 @@ floor_verify(floor_t *f, floor_key_t *k, size_t len)
     unsigned char  hash[EVP_MAX_MD_SIZE];
 
     if (k->sign != NULL) {
-        n = floor_hash(f, k->key, len, hash);
+        n = floor_hash(f, len, hash);
         pctx = floor_ctx(k->key, 0);
         floor_must(EVP_PKEY_verify(pctx, k->sig, k->sig_len, hash, n) == 1);
         EVP_PKEY_CTX_free(pctx);

@@ -44,6 +44,7 @@ if ((execute('openssl', 'list', '-public-key-algorithms'))[1] =~ /ML-DSA-44/) {
 }
 
 our $http = default_http_config(@ca);
+our $delegated = default_http_config(ca => 'ocsp responder=delegated;');
 our $manual = default_http_config(@ca, profile => 'approval manual;');
 
 if (!-x $cmpload) {
@@ -310,6 +311,21 @@ main::cmpload_errors('certificate-status', 2, qr/is revoked/, 'ocsp', '/ocsp',
                      '-n', 20, @ask);
 is(main::cmpload_ok('ocsp', '/ocsp', 20, @ask, '--status', 'any')->{revoked},
    2, 'any status');
+
+
+
+=== OCSP by a responder that the CA has delegated to
+--- http_config eval: $main::delegated
+--- config eval: $main::locations
+--- test
+my @ask = ('--ca', pki('ca-chain.pem'), '--ask',
+           main::enrol('ocsp-delegated'));
+
+# tryLater until there is one
+
+wait_for(sub { (main::cmpload('ocsp', '/ocsp', '-n', 1, @ask))[0] == 0 }, 15);
+main::cmpload_ok($_, '/ocsp', 10, @ask) for qw(ocsp ocsp-get);
+main::cmpload_ok('ocsp', '/ocsp', 10, @ask, '--nonce');
 
 
 

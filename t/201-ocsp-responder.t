@@ -97,6 +97,15 @@ sub numbers {
                 FROM cmp.ocsp_responder");
 }
 
+# the one of the block before, which has other settings
+
+sub replaced {
+    my $before = stored();
+
+    cmpctl('certificate', 'revoke', $before);
+    ok(wait_for(sub { stored() ne $before }, 15), 'another one');
+}
+
 sub try_later {
     return unpack('H*', http('GET', url(@_))->{body}) eq '30030a0103';
 }
@@ -286,9 +295,9 @@ ok(wait_for(sub { main::stored() ne $new }, 15), 'on hold');
 # the one of a week goes on: its time has not come
 
 my ($cert) = main::enrol('short');
-cmpctl('certificate', 'revoke', main::stored());
-
 my ($text, $serial, $r);
+
+main::replaced();
 ok(wait_for(sub { ($text, $serial, $r) = main::answer($cert);
                   $serial eq main::stored() }, 10), 'a short one');
 
@@ -316,7 +325,6 @@ while (time < $until) {
 
 is($bad, 0, 'always verified');
 isnt(main::serial($cert), $serial, 'by another one');
-cmpctl('certificate', 'revoke', main::stored());
 
 
 
@@ -326,6 +334,9 @@ cmpctl('certificate', 'revoke', main::stored());
 --- test
 my ($cert) = main::enrol('away');
 my ($other) = main::enrol('away2');
+
+main::replaced();
+
 my ($text, $serial, $before) = main::answer($cert);
 
 like($text, qr/Cert Status: good/, 'good');
@@ -365,7 +376,6 @@ is(main::stored(), $serial, 'it is not replaced');
 cmpctl('certificate', 'revoke', '--reason', 'superseded', $serial);
 ok(wait_for(sub { main::good($cert) }, 15), 'another one');
 isnt(main::serial($cert), $serial, 'in its place');
-cmpctl('certificate', 'revoke', main::stored());
 --- error_log
 the OCSP responder of key 0 cannot be used: its private key was sealed with another key
 
@@ -377,6 +387,7 @@ the OCSP responder of key 0 cannot be used: its private key was sealed with anot
 --- test
 my $cert = tmp('away.pem');
 
+main::replaced();
 ok(wait_for(sub { main::good($cert) }, 15), 'good, verified');
 main::answer($cert);
 

@@ -201,21 +201,12 @@ ngx_http_cmp_crl_refreshed(ngx_http_cmp_crl_ctx_t *ctx)
 static ngx_int_t
 ngx_http_cmp_crl_wait(ngx_http_cmp_crl_t *crl, ngx_http_cmp_crl_ctx_t *ctx)
 {
-    ngx_http_cleanup_t  *hcln;
-    ngx_pool_cleanup_t  *cln;
-
-    hcln = ngx_http_cleanup_add(ctx->request, 0);
-    cln = ngx_pool_cleanup_add(ctx->request->pool, 0);
-
-    if (hcln == NULL || cln == NULL) {
+    if (ngx_http_cmp_cleanup_add(ctx->request, ctx, ngx_http_cmp_crl_cleanup,
+                                 ngx_http_cmp_crl_pool_cleanup)
+        != NGX_OK)
+    {
         return NGX_ERROR;
     }
-
-    hcln->handler = ngx_http_cmp_crl_cleanup;
-    hcln->data = ctx;
-
-    cln->handler = ngx_http_cmp_crl_pool_cleanup;
-    cln->data = ctx;
 
     ngx_http_cmp_crl_join(crl, ctx);
 
@@ -249,17 +240,7 @@ ngx_http_cmp_crl_pool_cleanup(void *data)
 static void
 ngx_http_cmp_crl_ready(ngx_http_cmp_crl_ctx_t *ctx)
 {
-    ngx_connection_t    *c;
-    ngx_http_request_t  *r;
-
-    r = ctx->request;
-    c = r->connection;
-
-    ngx_http_set_log_request(c->log, r);
-
-    r->write_event_handler(r);
-
-    ngx_http_run_posted_requests(c);
+    ngx_http_cmp_continue(ctx->request);
 }
 
 

@@ -244,8 +244,6 @@ static ngx_http_cmp_ctx_t *
 ngx_http_cmp_create_ctx(ngx_http_request_t *r, ngx_http_cmp_ca_t *ca)
 {
     ngx_time_t          *tp;
-    ngx_http_cleanup_t  *hcln;
-    ngx_pool_cleanup_t  *cln;
     ngx_http_cmp_ctx_t  *ctx;
 
     /* set by ngx_pcalloc(): all that is not set here */
@@ -270,26 +268,12 @@ ngx_http_cmp_create_ctx(ngx_http_request_t *r, ngx_http_cmp_ca_t *ca)
     ctx->conf.other_ca = ngx_http_cmp_other_ca;
     ctx->conf.other_ca_data = ctx->main;
 
-    /*
-     * The first runs when the request is terminated, perhaps while a thread
-     * is still at work, the second when the thread has done with it.
-     */
-
-    hcln = ngx_http_cleanup_add(r, 0);
-    if (hcln == NULL) {
+    if (ngx_http_cmp_cleanup_add(r, ctx, ngx_http_cmp_cleanup,
+                                 ngx_http_cmp_pool_cleanup)
+        != NGX_OK)
+    {
         return NULL;
     }
-
-    hcln->handler = ngx_http_cmp_cleanup;
-    hcln->data = ctx;
-
-    cln = ngx_pool_cleanup_add(r->pool, 0);
-    if (cln == NULL) {
-        return NULL;
-    }
-
-    cln->handler = ngx_http_cmp_pool_cleanup;
-    cln->data = ctx;
 
     ngx_http_set_ctx(r, ctx, ngx_http_cmp_module);
 

@@ -382,8 +382,6 @@ static ngx_http_cmp_ocsp_ctx_t *
 ngx_http_cmp_ocsp_create_ctx(ngx_http_request_t *r, ngx_http_cmp_ca_t *ca)
 {
     ngx_time_t               *tp;
-    ngx_http_cleanup_t       *hcln;
-    ngx_pool_cleanup_t       *cln;
     ngx_http_cmp_ocsp_ctx_t  *ctx;
 
     ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_cmp_ocsp_ctx_t));
@@ -398,20 +396,12 @@ ngx_http_cmp_ocsp_create_ctx(ngx_http_request_t *r, ngx_http_cmp_ca_t *ca)
     ctx->ca = ca;
     ctx->now = (int64_t) tp->sec * 1000 + tp->msec;
 
-    /* the first runs at a termination, the second when a thread has ended */
-
-    hcln = ngx_http_cleanup_add(r, 0);
-    cln = ngx_pool_cleanup_add(r->pool, 0);
-
-    if (hcln == NULL || cln == NULL) {
+    if (ngx_http_cmp_cleanup_add(r, ctx, ngx_http_cmp_ocsp_cleanup,
+                                 ngx_http_cmp_ocsp_pool_cleanup)
+        != NGX_OK)
+    {
         return NULL;
     }
-
-    hcln->handler = ngx_http_cmp_ocsp_cleanup;
-    hcln->data = ctx;
-
-    cln->handler = ngx_http_cmp_ocsp_pool_cleanup;
-    cln->data = ctx;
 
     ctx->pool = cmp_pool_create();
     if (ctx->pool == NULL) {

@@ -217,28 +217,9 @@ ngx_http_cmp_ocsp_done(ngx_http_cmp_pg_op_t *op,
 void
 ngx_http_cmp_ocsp_resume(ngx_http_cmp_ocsp_ctx_t *ctx)
 {
-    ngx_connection_t    *c;
-    ngx_http_request_t  *r;
-
-    r = ctx->request;
-    c = r->connection;
-
-    ngx_http_set_log_request(c->log, r);
-
     ctx->waiting = 0;
 
-#if (nginx_version >= 1025004)
-
-    if (r->main->terminated) {
-        c->write->handler(c->write);
-        return;
-    }
-
-#endif
-
-    r->write_event_handler(r);
-
-    ngx_http_run_posted_requests(c);
+    ngx_http_cmp_continue(ctx->request);
 }
 
 

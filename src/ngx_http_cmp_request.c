@@ -61,15 +61,44 @@ ngx_http_cmp_run(ngx_http_cmp_ctx_t *ctx)
 void
 ngx_http_cmp_resume(ngx_http_cmp_ctx_t *ctx)
 {
-    ngx_connection_t    *c;
-    ngx_http_request_t  *r;
+    ctx->waiting = 0;
 
-    r = ctx->request;
+    ngx_http_cmp_continue(ctx->request);
+}
+
+
+ngx_int_t
+ngx_http_cmp_cleanup_add(ngx_http_request_t *r, void *data,
+    ngx_http_cleanup_pt ended, ngx_pool_cleanup_pt unused)
+{
+    ngx_http_cleanup_t  *hcln;
+    ngx_pool_cleanup_t  *cln;
+
+    hcln = ngx_http_cleanup_add(r, 0);
+    cln = ngx_pool_cleanup_add(r->pool, 0);
+
+    if (hcln == NULL || cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    hcln->handler = ended;
+    hcln->data = data;
+
+    cln->handler = unused;
+    cln->data = data;
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_cmp_continue(ngx_http_request_t *r)
+{
+    ngx_connection_t  *c;
+
     c = r->connection;
 
     ngx_http_set_log_request(c->log, r);
-
-    ctx->waiting = 0;
 
 #if (nginx_version >= 1025004)
 

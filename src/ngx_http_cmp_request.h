@@ -85,7 +85,19 @@ void ngx_http_cmp_start(ngx_http_cmp_ctx_t *ctx);
 ngx_int_t ngx_http_cmp_watch(ngx_http_cmp_ctx_t *ctx);
 ngx_int_t ngx_http_cmp_watch_client(ngx_http_request_t *r);
 
-/* what was waited for has come; the request may be gone afterwards */
+/*
+ * ended(data) when the request is terminated, perhaps while a thread is still
+ * at work, unused(data) when the memory goes.  NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_http_cmp_cleanup_add(ngx_http_request_t *r, void *data,
+    ngx_http_cleanup_pt ended, ngx_pool_cleanup_pt unused);
+
+/*
+ * What was waited for has come: goes on by r->write_event_handler, which is
+ * nginx's own if the request was terminated meanwhile.  The request may be gone
+ * afterwards.
+ */
+void ngx_http_cmp_continue(ngx_http_request_t *r);
 void ngx_http_cmp_resume(ngx_http_cmp_ctx_t *ctx);
 
 /*

@@ -101,7 +101,7 @@ struct ngx_http_cmp_crl_s {
     ngx_err_t                   file_errno;
 
 #if (NGX_THREADS)
-    ngx_thread_task_t           task;
+    ngx_http_cmp_task_t         task;
 #endif
 
     unsigned                    busy:1;

@@ -13,7 +13,6 @@
 
 #define NGX_HTTP_CMP_CRL_ENTRIES      1000     /* more are for a thread */
 #define NGX_HTTP_CMP_CRL_FILE_SIZE    65536    /* likewise */
-#define NGX_HTTP_CMP_CRL_THREAD_TIME  60000
 
 
 static ngx_int_t ngx_http_cmp_crl_begun(ngx_http_cmp_crl_t *crl);
@@ -47,8 +46,8 @@ static ngx_int_t ngx_http_cmp_crl_store_send(ngx_http_cmp_pg_op_t *op,
 
 #if (NGX_THREADS)
 static ngx_int_t ngx_http_cmp_crl_post(ngx_http_cmp_crl_t *crl);
-static void ngx_http_cmp_crl_thread_func(void *data, ngx_log_t *log);
-static void ngx_http_cmp_crl_thread_event_handler(ngx_event_t *ev);
+static void ngx_http_cmp_crl_task_work(void *data);
+static void ngx_http_cmp_crl_task_done(void *data);
 #endif
 
 
@@ -546,59 +545,32 @@ ngx_http_cmp_crl_store_send(ngx_http_cmp_pg_op_t *op, PGconn *conn)
 static ngx_int_t
 ngx_http_cmp_crl_post(ngx_http_cmp_crl_t *crl)
 {
-    ngx_thread_task_t  *task;
+    ngx_http_cmp_task_t  *task;
 
     task = &crl->task;
 
-    ngx_memzero(task, sizeof(ngx_thread_task_t));
+    task->ca = crl->ca;
+    task->request = NULL;
+    task->work = ngx_http_cmp_crl_task_work;
+    task->done = ngx_http_cmp_crl_task_done;
+    task->data = crl;
+    task->name = "a CRL";
 
-    task->ctx = crl;
-    task->handler = ngx_http_cmp_crl_thread_func;
-    task->event.data = crl;
-    task->event.log = ngx_cycle->log;
-    task->event.handler = ngx_http_cmp_crl_thread_event_handler;
-
-    if (ngx_thread_task_post(crl->ca->thread_pool, task) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    ngx_add_timer(&task->event, NGX_HTTP_CMP_CRL_THREAD_TIME);
-
-    return NGX_AGAIN;
+    return (ngx_http_cmp_task_post(task) == NGX_OK) ? NGX_AGAIN : NGX_ERROR;
 }
 
 
 static void
-ngx_http_cmp_crl_thread_func(void *data, ngx_log_t *log)
+ngx_http_cmp_crl_task_work(void *data)
 {
-    ngx_http_cmp_thread_begin();
-
     ngx_http_cmp_crl_work(data);
 }
 
 
 static void
-ngx_http_cmp_crl_thread_event_handler(ngx_event_t *ev)
+ngx_http_cmp_crl_task_done(void *data)
 {
-    ngx_http_cmp_crl_t *crl = ev->data;
-
-    if (ev->timedout) {
-        ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, 0,
-                      "cmp_ca \"%V\": making a CRL takes too long",
-                      &crl->ca->name);
-
-        ev->timedout = 0;
-        ngx_add_timer(ev, NGX_HTTP_CMP_CRL_THREAD_TIME);
-        return;
-    }
-
-    if (ev->timer_set) {
-        ngx_del_timer(ev);
-    }
-
-    ev->complete = 0;
-
-    ngx_http_cmp_crl_run(crl);
+    ngx_http_cmp_crl_run(data);
 }
 
 #endif

@@ -414,8 +414,30 @@ void ngx_http_cmp_sweep_exit(void);
 ngx_int_t ngx_http_cmp_thread_init(ngx_cycle_t *cycle);
 void ngx_http_cmp_thread_exit(ngx_cycle_t *cycle);
 
-/* to be called in a thread of a pool before it uses OpenSSL */
-void ngx_http_cmp_thread_begin(void);
+#if (NGX_THREADS)
+
+/*
+ * Work of a CA in a thread of its pool: work(data) there, done(data) in the
+ * worker afterwards.  "task" is the module's own, all others are set before.
+ */
+typedef struct {
+    ngx_thread_task_t           task;
+    ngx_http_cmp_ca_t          *ca;
+    ngx_http_request_t         *request;     /* held until then, or NULL */
+    void                      (*work)(void *data);
+    void                      (*done)(void *data);
+    void                       *data;
+    const char                 *name;        /* "a decision", for the log */
+} ngx_http_cmp_task_t;
+
+/*
+ * NGX_OK; NGX_BUSY, logged, when as many requests of the CA as may be wait for
+ * a thread; NGX_ERROR when no thread can be had.  In both cases nothing is
+ * done.
+ */
+ngx_int_t ngx_http_cmp_task_post(ngx_http_cmp_task_t *task);
+
+#endif
 
 
 /* --- ngx_http_cmp_variables.c --- */

@@ -86,7 +86,7 @@ struct ngx_http_cmp_ocsp_ctx_s {
     u_char                      refusal[5];
 
 #if (NGX_THREADS)
-    ngx_thread_task_t          *task;
+    ngx_http_cmp_task_t         task;
 #endif
 
     unsigned                    cacheable:1;

@@ -12,7 +12,6 @@
 #include <openssl/sha.h>
 
 
-#define NGX_HTTP_CMP_OCSP_THREAD_TIME  60000
 
 
 static ngx_int_t ngx_http_cmp_ocsp_responder(ngx_http_cmp_ocsp_ctx_t *ctx);
@@ -32,8 +31,8 @@ static ngx_int_t ngx_http_cmp_ocsp_signed(ngx_http_cmp_ocsp_ctx_t *ctx);
 
 #if (NGX_THREADS)
 static ngx_int_t ngx_http_cmp_ocsp_post(ngx_http_cmp_ocsp_ctx_t *ctx);
-static void ngx_http_cmp_ocsp_thread_func(void *data, ngx_log_t *log);
-static void ngx_http_cmp_ocsp_thread_event_handler(ngx_event_t *ev);
+static void ngx_http_cmp_ocsp_task_work(void *data);
+static void ngx_http_cmp_ocsp_task_done(void *data);
 #endif
 
 
@@ -427,97 +426,46 @@ ngx_http_cmp_ocsp_signed(ngx_http_cmp_ocsp_ctx_t *ctx)
 static ngx_int_t
 ngx_http_cmp_ocsp_post(ngx_http_cmp_ocsp_ctx_t *ctx)
 {
-    ngx_http_cmp_ca_t   *ca;
-    ngx_thread_task_t   *task;
-    ngx_http_request_t  *r;
+    ngx_http_cmp_task_t  *task;
 
-    r = ctx->request;
-    ca = ctx->ca;
+    task = &ctx->task;
 
-    if (ca->tasks >= ca->thread_queue) {
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "cmp_ca \"%V\": %ui requests wait for a thread",
-                      &ca->name, ca->tasks);
+    task->ca = ctx->ca;
+    task->request = ctx->request;
+    task->work = ngx_http_cmp_ocsp_task_work;
+    task->done = ngx_http_cmp_ocsp_task_done;
+    task->data = ctx;
+    task->name = "an OCSP signature";
 
+    switch (ngx_http_cmp_task_post(task)) {
+
+    case NGX_OK:
+        ctx->waiting = 1;
+        ctx->step = ngx_http_cmp_ocsp_signed;
+        return NGX_AGAIN;
+
+    case NGX_BUSY:
         return ngx_http_cmp_ocsp_refuse(ctx, OCSP_RESPONSE_STATUS_TRYLATER,
                                         "all threads are busy");
-    }
 
-    task = ngx_thread_task_alloc(r->pool, 0);
-    if (task == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    }
-
-    ctx->task = task;
-
-    task->ctx = ctx;
-    task->handler = ngx_http_cmp_ocsp_thread_func;
-    task->event.data = r;
-    task->event.log = r->connection->log;
-    task->event.handler = ngx_http_cmp_ocsp_thread_event_handler;
-
-    if (ngx_thread_task_post(ca->thread_pool, task) != NGX_OK) {
+    default:
         return ngx_http_cmp_ocsp_refuse(ctx, OCSP_RESPONSE_STATUS_TRYLATER,
                                         "no thread could be had");
     }
-
-    /* "count" alone would not survive a termination (pitfall 3.3.1) */
-
-    r->main->blocked++;
-    r->aio = 1;
-
-    ngx_add_timer(&task->event, NGX_HTTP_CMP_OCSP_THREAD_TIME);
-
-    ca->tasks++;
-    ctx->waiting = 1;
-    ctx->step = ngx_http_cmp_ocsp_signed;
-
-    return NGX_AGAIN;
 }
 
 
 static void
-ngx_http_cmp_ocsp_thread_func(void *data, ngx_log_t *log)
+ngx_http_cmp_ocsp_task_work(void *data)
 {
-    ngx_http_cmp_thread_begin();
-
     ngx_http_cmp_ocsp_sign(data);
 }
 
 
 static void
-ngx_http_cmp_ocsp_thread_event_handler(ngx_event_t *ev)
+ngx_http_cmp_ocsp_task_done(void *data)
 {
-    ngx_http_request_t       *r;
-    ngx_http_cmp_ocsp_ctx_t  *ctx;
-
-    r = ev->data;
-
-    ngx_http_set_log_request(r->connection->log, r);
-
-    if (ev->timedout) {
-        ngx_log_error(NGX_LOG_ALERT, r->connection->log, 0,
-                      "an OCSP signature in a thread takes too long");
-
-        ev->timedout = 0;
-        ngx_add_timer(ev, NGX_HTTP_CMP_OCSP_THREAD_TIME);
-        return;
-    }
-
-    if (ev->timer_set) {
-        ngx_del_timer(ev);
-    }
-
-    ev->complete = 0;
-
-    ctx = ngx_http_get_module_ctx(r, ngx_http_cmp_module);
-
-    ctx->ca->tasks--;
-
-    r->main->blocked--;
-    r->aio = 0;
-
-    ngx_http_cmp_ocsp_resume(ctx);
+    ngx_http_cmp_ocsp_resume(data);
 }
 
 #endif

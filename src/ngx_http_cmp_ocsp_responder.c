@@ -16,7 +16,6 @@
 #define NGX_HTTP_CMP_OCSP_RESPONDER_FIRST     100
 #define NGX_HTTP_CMP_OCSP_RESPONDER_RETRY     1000
 #define NGX_HTTP_CMP_OCSP_RESPONDER_TRIES     3
-#define NGX_HTTP_CMP_OCSP_RESPONDER_TIME      60000   /* of a thread */
 
 
 struct ngx_http_cmp_ocsp_responder_s {
@@ -45,7 +44,7 @@ struct ngx_http_cmp_ocsp_responder_s {
     ngx_uint_t                      tries;
 
 #if (NGX_THREADS)
-    ngx_thread_task_t               task;
+    ngx_http_cmp_task_t             task;
 #endif
 
     unsigned                        busy:1;
@@ -92,9 +91,8 @@ static void ngx_http_cmp_ocsp_responder_end(
 #if (NGX_THREADS)
 static ngx_int_t ngx_http_cmp_ocsp_responder_post(
     ngx_http_cmp_ocsp_responder_t *responder);
-static void ngx_http_cmp_ocsp_responder_thread_func(void *data,
-    ngx_log_t *log);
-static void ngx_http_cmp_ocsp_responder_thread_handler(ngx_event_t *ev);
+static void ngx_http_cmp_ocsp_responder_task_work(void *data);
+static void ngx_http_cmp_ocsp_responder_task_done(void *data);
 #endif
 
 
@@ -591,59 +589,32 @@ ngx_http_cmp_ocsp_responder_work(ngx_http_cmp_ocsp_responder_t *responder)
 static ngx_int_t
 ngx_http_cmp_ocsp_responder_post(ngx_http_cmp_ocsp_responder_t *responder)
 {
-    ngx_thread_task_t  *task;
+    ngx_http_cmp_task_t  *task;
 
     task = &responder->task;
 
-    ngx_memzero(task, sizeof(ngx_thread_task_t));
+    task->ca = responder->ca;
+    task->request = NULL;
+    task->work = ngx_http_cmp_ocsp_responder_task_work;
+    task->done = ngx_http_cmp_ocsp_responder_task_done;
+    task->data = responder;
+    task->name = "an OCSP responder";
 
-    task->ctx = responder;
-    task->handler = ngx_http_cmp_ocsp_responder_thread_func;
-    task->event.data = responder;
-    task->event.log = ngx_cycle->log;
-    task->event.handler = ngx_http_cmp_ocsp_responder_thread_handler;
-
-    if (ngx_thread_task_post(responder->ca->thread_pool, task) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    ngx_add_timer(&task->event, NGX_HTTP_CMP_OCSP_RESPONDER_TIME);
-
-    return NGX_OK;
+    return ngx_http_cmp_task_post(task);
 }
 
 
 static void
-ngx_http_cmp_ocsp_responder_thread_func(void *data, ngx_log_t *log)
+ngx_http_cmp_ocsp_responder_task_work(void *data)
 {
-    ngx_http_cmp_thread_begin();
-
     ngx_http_cmp_ocsp_responder_work(data);
 }
 
 
 static void
-ngx_http_cmp_ocsp_responder_thread_handler(ngx_event_t *ev)
+ngx_http_cmp_ocsp_responder_task_done(void *data)
 {
-    ngx_http_cmp_ocsp_responder_t *responder = ev->data;
-
-    if (ev->timedout) {
-        ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, 0,
-                      "cmp_ca \"%V\": making an OCSP responder takes too long",
-                      &responder->ca->name);
-
-        ev->timedout = 0;
-        ngx_add_timer(ev, NGX_HTTP_CMP_OCSP_RESPONDER_TIME);
-        return;
-    }
-
-    if (ev->timer_set) {
-        ngx_del_timer(ev);
-    }
-
-    ev->complete = 0;
-
-    ngx_http_cmp_ocsp_responder_made(responder);
+    ngx_http_cmp_ocsp_responder_made(data);
 }
 
 #endif

@@ -51,7 +51,7 @@ struct ngx_http_cmp_ctx_s {
     size_t                      nresults;  /* come so far */
 
 #if (NGX_THREADS)
-    ngx_thread_task_t          *task;
+    ngx_http_cmp_task_t         task;
 #endif
 
     ngx_event_t                 delay;

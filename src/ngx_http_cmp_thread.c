@@ -2,9 +2,9 @@
 /*
  * Copyright (C) ngx_http_cmp_module contributors
  *
- * Decisions that would stop the event loop for long: signatures by RSA keys
- * and tokens, MACs with many iterations.  And the end of the threads in which
- * they are made.
+ * What would stop the event loop for long is done in threads: signatures by RSA
+ * keys and tokens, MACs with many iterations, CRLs.  How that begins and ends,
+ * the decisions about requests, and the end of the threads themselves.
  */
 
 
@@ -18,10 +18,13 @@
 #define NGX_HTTP_CMP_THREAD_ENDS  1000
 
 
+static void ngx_http_cmp_thread_begin(void);
 static void ngx_http_cmp_thread_end(void *data);
 
-static void ngx_http_cmp_thread_func(void *data, ngx_log_t *log);
-static void ngx_http_cmp_thread_event_handler(ngx_event_t *ev);
+static void ngx_http_cmp_task_func(void *data, ngx_log_t *log);
+static void ngx_http_cmp_task_event_handler(ngx_event_t *ev);
+static void ngx_http_cmp_thread_work(void *data);
+static void ngx_http_cmp_thread_done(void *data);
 
 
 static pthread_key_t  ngx_http_cmp_thread_key;
@@ -70,7 +73,9 @@ ngx_http_cmp_thread_exit(ngx_cycle_t *cycle)
 }
 
 
-void
+/* before a thread uses OpenSSL */
+
+static void
 ngx_http_cmp_thread_begin(void)
 {
     if (pthread_getspecific(ngx_http_cmp_thread_key) != NULL) {
@@ -99,101 +104,81 @@ ngx_http_cmp_thread_end(void *data)
 
 
 ngx_int_t
-ngx_http_cmp_thread_decide(ngx_http_cmp_ctx_t *ctx)
+ngx_http_cmp_task_post(ngx_http_cmp_task_t *task)
 {
-    ngx_log_t           *log;
+    ngx_event_t         *ev;
     ngx_http_cmp_ca_t   *ca;
-    ngx_thread_task_t   *task;
     ngx_http_request_t  *r;
 
-    /* neither a stored reply nor an unsigned refusal takes any time */
+    ca = task->ca;
+    r = task->request;
 
-    if (ctx->loaded ? ctx->records[0].reply.len != 0
-                    : ctx->conf.sign_refusals == 0)
-    {
-        return NGX_DECLINED;
-    }
+    ngx_memzero(&task->task, sizeof(ngx_thread_task_t));
 
-    if (cmp_exchange_slow(ctx->exchange) == 0) {
-        return NGX_DECLINED;
-    }
+    task->task.ctx = task;
+    task->task.handler = ngx_http_cmp_task_func;
 
-    r = ctx->request;
-    ca = ctx->ca;
-    log = r->connection->log;
+    ev = &task->task.event;
 
-    if (ca->tasks >= ca->thread_queue) {
-        ngx_log_error(NGX_LOG_ERR, log, 0,
+    ev->data = task;
+    ev->log = (r != NULL) ? r->connection->log : ngx_cycle->log;
+    ev->handler = ngx_http_cmp_task_event_handler;
+
+    if (r != NULL && ca->tasks >= ca->thread_queue) {
+        ngx_log_error(NGX_LOG_ERR, ev->log, 0,
                       "cmp_ca \"%V\": %ui requests wait for a thread",
                       &ca->name, ca->tasks);
-
-        ctx->step = ngx_http_cmp_unavailable_step;
-        return NGX_OK;
+        return NGX_BUSY;
     }
 
-    if (ngx_http_cmp_watch(ctx) != NGX_OK) {
-        return NGX_DECLINED;
+    if (ngx_thread_task_post(ca->thread_pool, &task->task) != NGX_OK) {
+        return NGX_ERROR;
     }
 
-    if (ctx->task == NULL) {
-        ctx->task = ngx_thread_task_alloc(r->pool, 0);
-        if (ctx->task == NULL) {
-            return NGX_DECLINED;
-        }
+    ngx_add_timer(ev, NGX_HTTP_CMP_THREAD_TIME);
+
+    if (r != NULL) {
+
+        /* "count" alone would not survive a termination (pitfall 3.3.1) */
+
+        r->main->blocked++;
+        r->aio = 1;
+
+        ca->tasks++;
     }
 
-    task = ctx->task;
-
-    task->ctx = ctx;
-    task->handler = ngx_http_cmp_thread_func;
-    task->event.data = r;
-    task->event.log = log;
-    task->event.handler = ngx_http_cmp_thread_event_handler;
-
-    if (ngx_thread_task_post(ca->thread_pool, task) != NGX_OK) {
-        ctx->step = ngx_http_cmp_unavailable_step;
-        return NGX_OK;
-    }
-
-    /* "count" alone would not survive a termination (pitfall 3.3.1) */
-
-    r->main->blocked++;
-    r->aio = 1;
-
-    ngx_add_timer(&task->event, NGX_HTTP_CMP_THREAD_TIME);
-
-    ca->tasks++;
-    ctx->waiting = 1;
-
-    return NGX_AGAIN;
+    return NGX_OK;
 }
 
 
 static void
-ngx_http_cmp_thread_func(void *data, ngx_log_t *log)
+ngx_http_cmp_task_func(void *data, ngx_log_t *log)
 {
-    ngx_http_cmp_ctx_t *ctx = data;
+    ngx_http_cmp_task_t *task = data;
 
     ngx_http_cmp_thread_begin();
 
-    ctx->next = cmp_exchange_decide(ctx->exchange,
-                                    ctx->loaded ? ctx->records : NULL);
+    task->work(task->data);
 }
 
 
 static void
-ngx_http_cmp_thread_event_handler(ngx_event_t *ev)
+ngx_http_cmp_task_event_handler(ngx_event_t *ev)
 {
-    ngx_http_cmp_ctx_t  *ctx;
+    ngx_http_cmp_task_t *task = ev->data;
+
     ngx_http_request_t  *r;
 
-    r = ev->data;
+    r = task->request;
 
-    ngx_http_set_log_request(r->connection->log, r);
+    if (r != NULL) {
+        ngx_http_set_log_request(r->connection->log, r);
+    }
 
     if (ev->timedout) {
-        ngx_log_error(NGX_LOG_ALERT, r->connection->log, 0,
-                      "a decision in a thread takes too long");
+        ngx_log_error(NGX_LOG_ALERT, ev->log, 0,
+                      "cmp_ca \"%V\": %s in a thread takes too long",
+                      &task->ca->name, task->name);
 
         /* it cannot be ended, and the worker must not go before it */
 
@@ -208,15 +193,74 @@ ngx_http_cmp_thread_event_handler(ngx_event_t *ev)
 
     ev->complete = 0;
 
-    ctx = ngx_http_get_module_ctx(r, ngx_http_cmp_module);
+    if (r != NULL) {
+        task->ca->tasks--;
 
-    ctx->ca->tasks--;
+        r->main->blocked--;
+        r->aio = 0;
+    }
 
-    r->main->blocked--;
-    r->aio = 0;
-
-    ngx_http_cmp_resume(ctx);
+    task->done(task->data);
 }
+
+
+ngx_int_t
+ngx_http_cmp_thread_decide(ngx_http_cmp_ctx_t *ctx)
+{
+    ngx_http_cmp_task_t  *task;
+
+    /* neither a stored reply nor an unsigned refusal takes any time */
+
+    if (ctx->loaded ? ctx->records[0].reply.len != 0
+                    : ctx->conf.sign_refusals == 0)
+    {
+        return NGX_DECLINED;
+    }
+
+    if (cmp_exchange_slow(ctx->exchange) == 0) {
+        return NGX_DECLINED;
+    }
+
+    if (ngx_http_cmp_watch(ctx) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
+    task = &ctx->task;
+
+    task->ca = ctx->ca;
+    task->request = ctx->request;
+    task->work = ngx_http_cmp_thread_work;
+    task->done = ngx_http_cmp_thread_done;
+    task->data = ctx;
+    task->name = "a decision";
+
+    if (ngx_http_cmp_task_post(task) != NGX_OK) {
+        ctx->step = ngx_http_cmp_unavailable_step;
+        return NGX_OK;
+    }
+
+    ctx->waiting = 1;
+
+    return NGX_AGAIN;
+}
+
+
+static void
+ngx_http_cmp_thread_work(void *data)
+{
+    ngx_http_cmp_ctx_t *ctx = data;
+
+    ctx->next = cmp_exchange_decide(ctx->exchange,
+                                    ctx->loaded ? ctx->records : NULL);
+}
+
+
+static void
+ngx_http_cmp_thread_done(void *data)
+{
+    ngx_http_cmp_resume(data);
+}
+
 
 
 #else

@@ -213,6 +213,12 @@ ok(!answer($_)->{body}, 'no answer') for @socks;
 is(sql("SELECT count(*) FROM cmp.certificate
         WHERE subject = 'CN=thread-$count'"), 0, 'not stored');
 
+# on a busy machine the threads need more than the second after which nginx's
+# master kills its workers
+
+is(join('', grep { /\[alert\]/ && !/exited on signal 9$/ }
+        split /^/, error_log()), '', 'no other alert');
+--- alert_ok
 
 
 === it is the pool of the configuration that works

@@ -158,6 +158,12 @@ ngx_http_cmp_task_func(void *data, ngx_log_t *log)
 
     ngx_http_cmp_thread_begin();
 
+    /* a worker that is told to end at once has nobody to answer */
+
+    if (ngx_terminate) {
+        return;
+    }
+
     task->work(task->data);
 }
 
@@ -170,6 +176,12 @@ ngx_http_cmp_task_event_handler(ngx_event_t *ev)
     ngx_http_request_t  *r;
 
     r = task->request;
+
+    /* the thread may have done nothing: the worker is about to exit */
+
+    if (ngx_terminate) {
+        return;
+    }
 
     if (r != NULL) {
         ngx_http_set_log_request(r->connection->log, r);

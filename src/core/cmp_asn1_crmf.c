@@ -31,6 +31,13 @@ ASN1_SEQUENCE(cmp_optional_validity_t) = {
 } ASN1_SEQUENCE_END(cmp_optional_validity_t)
 
 
+ASN1_SEQUENCE(cmp_certificate_frame_t) = {
+    ASN1_SIMPLE(cmp_certificate_frame_t, tbs_certificate, ASN1_SEQUENCE),
+    ASN1_SIMPLE(cmp_certificate_frame_t, signature_algorithm, X509_ALGOR),
+    ASN1_SIMPLE(cmp_certificate_frame_t, signature, ASN1_BIT_STRING)
+} ASN1_SEQUENCE_END(cmp_certificate_frame_t)
+
+
 ASN1_SEQUENCE(cmp_cert_template_t) = {
     ASN1_IMP_OPT(cmp_cert_template_t, version, ASN1_INTEGER, 0),
     ASN1_IMP_OPT(cmp_cert_template_t, serial_number, ASN1_INTEGER, 1),
@@ -38,7 +45,7 @@ ASN1_SEQUENCE(cmp_cert_template_t) = {
     ASN1_EXP_OPT(cmp_cert_template_t, issuer, X509_NAME, 3),
     ASN1_IMP_OPT(cmp_cert_template_t, validity, cmp_optional_validity_t, 4),
     ASN1_EXP_OPT(cmp_cert_template_t, subject, X509_NAME, 5),
-    ASN1_IMP_OPT(cmp_cert_template_t, public_key, X509_PUBKEY, 6),
+    ASN1_IMP_OPT(cmp_cert_template_t, public_key, cmp_public_key_t, 6),
     ASN1_IMP_OPT(cmp_cert_template_t, issuer_uid, ASN1_BIT_STRING, 7),
     ASN1_IMP_OPT(cmp_cert_template_t, subject_uid, ASN1_BIT_STRING, 8),
     ASN1_IMP_SEQUENCE_OF_OPT(cmp_cert_template_t, extensions,
@@ -78,7 +85,8 @@ ASN1_CHOICE(cmp_popo_auth_info_t) = {
 ASN1_SEQUENCE(cmp_popo_signing_key_input_t) = {
     ASN1_SIMPLE(cmp_popo_signing_key_input_t, auth_info,
                 cmp_popo_auth_info_t),
-    ASN1_SIMPLE(cmp_popo_signing_key_input_t, public_key, X509_PUBKEY)
+    ASN1_SIMPLE(cmp_popo_signing_key_input_t, public_key,
+                cmp_public_key_t)
 } ASN1_SEQUENCE_END(cmp_popo_signing_key_input_t)
 
 

@@ -63,6 +63,40 @@ DECLARE_ASN1_ITEM(cmp_optional_validity_t)
 
 
 /*
+ * SubjectPublicKeyInfo ::= SEQUENCE {
+ *     algorithm         AlgorithmIdentifier,
+ *     subjectPublicKey  BIT STRING }
+ */
+
+typedef struct {
+    X509_ALGOR                       *algorithm;
+    ASN1_BIT_STRING                  *subject_public_key;
+    EVP_PKEY                         *pkey;    /* cmp_public_key_get() */
+} cmp_public_key_t;
+
+DECLARE_ASN1_ITEM(cmp_public_key_t)
+
+
+/*
+ * Certificate ::= SEQUENCE {
+ *     tbsCertificate      TBSCertificate,
+ *     signatureAlgorithm  AlgorithmIdentifier,
+ *     signature           BIT STRING }
+ *
+ * With what was signed left as it is, for those who need none of it: X509 of
+ * libcrypto decodes the key too.
+ */
+
+typedef struct {
+    ASN1_STRING                      *tbs_certificate;
+    X509_ALGOR                       *signature_algorithm;
+    ASN1_BIT_STRING                  *signature;
+} cmp_certificate_frame_t;
+
+DECLARE_ASN1_ITEM(cmp_certificate_frame_t)
+
+
+/*
  * CertTemplate ::= SEQUENCE {
  *     version      [0] Version               OPTIONAL,
  *     serialNumber [1] INTEGER               OPTIONAL,
@@ -83,7 +117,7 @@ typedef struct {
     X509_NAME                        *issuer;
     cmp_optional_validity_t          *validity;
     X509_NAME                        *subject;
-    X509_PUBKEY                      *public_key;
+    cmp_public_key_t                 *public_key;
     ASN1_BIT_STRING                  *issuer_uid;
     ASN1_BIT_STRING                  *subject_uid;
     STACK_OF(X509_EXTENSION)         *extensions;
@@ -170,7 +204,7 @@ DECLARE_ASN1_ITEM(cmp_popo_auth_info_t)
 
 typedef struct {
     cmp_popo_auth_info_t             *auth_info;
-    X509_PUBKEY                      *public_key;
+    cmp_public_key_t                 *public_key;
 } cmp_popo_signing_key_input_t;
 
 DECLARE_ASN1_ITEM(cmp_popo_signing_key_input_t)

@@ -31,8 +31,10 @@ static void cmp_ca_warm_cert(X509 *cert);
 static int
 cmp_ca_check_cert(X509 *cert, const char *what, char *err, size_t size)
 {
-    char           reason[420];
-    cmp_refusal_t  refusal;
+    int                rc;
+    char               reason[420];
+    cmp_refusal_t      refusal;
+    cmp_public_key_t  *key;
 
     if (X509_get_version(cert) != X509_VERSION_3
         || (X509_get_extension_flags(cert) & EXFLAG_INVALID))
@@ -53,7 +55,12 @@ cmp_ca_check_cert(X509 *cert, const char *what, char *err, size_t size)
 
     memset(&refusal, 0, sizeof(cmp_refusal_t));
 
-    if (cmp_key_check(X509_get_X509_PUBKEY(cert), &refusal) != CMP_OK) {
+    key = cmp_public_key_from(X509_get_X509_PUBKEY(cert));
+    rc = (key != NULL) ? cmp_key_check(key, &refusal) : CMP_ERROR;
+
+    cmp_asn1_free(cmp_public_key_t, key);
+
+    if (rc != CMP_OK) {
         snprintf(reason, sizeof(reason), "%s%s%s", refusal.detail,
                  (refusal.log[0] != '\0') ? ": " : "", refusal.log);
 

@@ -24,7 +24,7 @@ static int cmp_confirm_check(cmp_exchange_t *ex, unsigned char *decision,
 static int cmp_confirm_hash(cmp_exchange_t *ex,
     const cmp_certificate_t *cert, const cmp_cert_status_t *status,
     cmp_refusal_t *refusal);
-static int cmp_confirm_digest(const cmp_exchange_t *ex, X509 *x509,
+static int cmp_confirm_digest(const cmp_exchange_t *ex, const X509_ALGOR *alg,
     const cmp_cert_status_t *status, const EVP_MD **md);
 static int cmp_confirm_matches(const EVP_MD *md, const cmp_str_t *der,
     const cmp_str_t *hash);
@@ -349,23 +349,20 @@ static int
 cmp_confirm_hash(cmp_exchange_t *ex, const cmp_certificate_t *cert,
     const cmp_cert_status_t *status, cmp_refusal_t *refusal)
 {
-    int                   rc;
-    X509                 *x509;
-    cmp_str_t             hash;
-    const EVP_MD         *md;
-    const unsigned char  *p;
+    int                       rc;
+    cmp_str_t                 hash;
+    const EVP_MD             *md;
+    cmp_certificate_frame_t  *frame;
 
-    p = cert->der.data;
-    x509 = d2i_X509(NULL, &p, (long) cert->der.len);
-
-    if (x509 == NULL) {
-        cmp_crypto_error(NULL, 0);
+    frame = cmp_asn1_decode(cmp_certificate_frame_t, cert->der.data,
+                            cert->der.len);
+    if (frame == NULL) {
         return CMP_ERROR;
     }
 
-    rc = cmp_confirm_digest(ex, x509, status, &md);
+    rc = cmp_confirm_digest(ex, frame->signature_algorithm, status, &md);
 
-    X509_free(x509);
+    cmp_asn1_free(cmp_certificate_frame_t, frame);
 
     if (rc != CMP_OK) {
         return cmp_refuse(refusal, CMP_REFUSE_CERT_HASH,
@@ -390,16 +387,19 @@ cmp_confirm_hash(cmp_exchange_t *ex, const cmp_certificate_t *cert,
  */
 
 static int
-cmp_confirm_digest(const cmp_exchange_t *ex, X509 *x509,
+cmp_confirm_digest(const cmp_exchange_t *ex, const X509_ALGOR *alg,
     const cmp_cert_status_t *status, const EVP_MD **md)
 {
-    int  nid, key, asked;
+    int              nid, asked;
+    cmp_refusal_t    unused;
+    cmp_signature_t  signature;
 
-    if (X509_get_signature_info(x509, &nid, &key, NULL, NULL) != 1) {
-        cmp_crypto_error(NULL, 0);
-        nid = NID_undef;
-        key = X509_get_signature_nid(x509);
-    }
+    memset(&unused, 0, sizeof(cmp_refusal_t));
+
+    (void) cmp_signature_parse(alg, 0, CMP_REFUSE_CERT_HASH, &signature,
+                               &unused);
+
+    nid = (signature.md != NULL) ? EVP_MD_get_type(signature.md) : NID_undef;
 
     asked = NID_undef;
 
@@ -426,7 +426,7 @@ cmp_confirm_digest(const cmp_exchange_t *ex, X509 *x509,
             nid = asked;
 
         } else {
-            nid = cmp_key_cert_hash(key);
+            nid = cmp_key_cert_hash(signature.key_type);
         }
     }
 

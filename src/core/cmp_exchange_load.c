@@ -268,6 +268,13 @@ cmp_load_crmf(cmp_exchange_t *ex, const cmp_cert_req_messages_t *messages)
 
 
 static void
+cmp_load_free_key(void *data)
+{
+    cmp_asn1_free(cmp_public_key_t, data);
+}
+
+
+static void
 cmp_load_free_extensions(void *data)
 {
     sk_X509_EXTENSION_pop_free(data, X509_EXTENSION_free);
@@ -285,7 +292,13 @@ cmp_load_p10(cmp_exchange_t *ex, X509_REQ *p10)
     req->id_valid = 1;
     req->p10 = p10;
     req->subject = X509_REQ_get_subject_name(p10);
-    req->key = X509_REQ_get_X509_PUBKEY(p10);
+    req->key = cmp_public_key_from(X509_REQ_get_X509_PUBKEY(p10));
+
+    if (cmp_pool_cleanup_add(ex->pool, cmp_load_free_key, req->key) != CMP_OK)
+    {
+        return CMP_ERROR;
+    }
+
     req->extensions = X509_REQ_get_extensions(p10);
 
     cmp_crypto_error(NULL, 0);

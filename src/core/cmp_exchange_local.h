@@ -51,7 +51,7 @@ typedef struct {
 
     const cmp_cert_template_t   *cert_template;   /* NULL: PKCS#10 */
     const X509_NAME             *subject;     /* NULL: absent */
-    X509_PUBKEY                 *key;         /* NULL: absent */
+    cmp_public_key_t            *key;         /* NULL: absent */
     STACK_OF(X509_EXTENSION)    *extensions;
     cmp_str_t                    key_hash;    /* empty: no key */
     const cmp_cert_id_t         *old_cert_id;

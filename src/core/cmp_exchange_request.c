@@ -346,15 +346,13 @@ cmp_request_successor(cmp_exchange_t *ex, cmp_request_t *req,
 static int
 cmp_request_pop(cmp_exchange_t *ex, cmp_request_t *req, cmp_refusal_t *refusal)
 {
-    int                   rc, len;
-    cmp_pop_conf_t        conf;
-    const unsigned char  *p;
+    int             rc;
+    cmp_pop_conf_t  conf;
 
     /* absent, or empty to say of which kind (RFC 9810, 5.3.4) */
 
     if (req->key == NULL
-        || (X509_PUBKEY_get0_param(NULL, &p, &len, NULL, req->key) == 1
-            && len == 0))
+        || ASN1_STRING_length(req->key->subject_public_key) == 0)
     {
         return cmp_refuse(refusal, CMP_REFUSE_NO_KEY, NULL);
     }

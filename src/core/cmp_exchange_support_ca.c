@@ -228,15 +228,19 @@ cmp_support_concerns(cmp_exchange_t *ex, const X509 *named,
 static int
 cmp_support_same_key(cmp_exchange_t *ex, const X509 *a, const X509 *b)
 {
-    cmp_str_t  hash, other;
+    cmp_str_t  key, other;
 
-    if (cmp_hash_key(X509_get_X509_PUBKEY(a), ex->work, &hash) != CMP_OK
-        || cmp_hash_key(X509_get_X509_PUBKEY(b), ex->work, &other) != CMP_OK)
+    if (cmp_encode(ex->work, ASN1_ITEM_rptr(X509_PUBKEY),
+                   X509_get_X509_PUBKEY(a), &key)
+        != CMP_OK
+        || cmp_encode(ex->work, ASN1_ITEM_rptr(X509_PUBKEY),
+                      X509_get_X509_PUBKEY(b), &other)
+           != CMP_OK)
     {
         return CMP_ERROR;
     }
 
-    return cmp_str_equal(&hash, &other) ? CMP_OK : CMP_DECLINED;
+    return cmp_str_equal(&key, &other) ? CMP_OK : CMP_DECLINED;
 }
 
 

@@ -22,7 +22,7 @@
 
 static int cmp_issue_create(cmp_issue_ctx_t *ctx);
 static int cmp_issue_key(cmp_issue_ctx_t *ctx);
-static int cmp_issue_set_key(X509 *cert, X509_PUBKEY *key, int *nid);
+static int cmp_issue_set_key(X509 *cert, const cmp_public_key_t *key, int *nid);
 static int cmp_issue_validity(cmp_issue_ctx_t *ctx);
 static int cmp_issue_client_validity(cmp_issue_ctx_t *ctx, int64_t now,
     int64_t *from, int64_t *to);
@@ -122,8 +122,8 @@ cmp_issue_create(cmp_issue_ctx_t *ctx)
 static int
 cmp_issue_key(cmp_issue_ctx_t *ctx)
 {
-    int           rc, nid;
-    X509_PUBKEY  *key;
+    int                rc, nid;
+    cmp_public_key_t  *key;
 
     key = ctx->request->key;
 
@@ -155,24 +155,21 @@ cmp_issue_key(cmp_issue_ctx_t *ctx)
  */
 
 static int
-cmp_issue_set_key(X509 *cert, X509_PUBKEY *key, int *nid)
+cmp_issue_set_key(X509 *cert, const cmp_public_key_t *key, int *nid)
 {
-    int                   type, len;
-    void                 *copy;
-    X509_ALGOR           *algor;
-    ASN1_OBJECT          *alg;
-    const void           *value;
-    unsigned char        *dup;
-    const unsigned char  *p;
+    int                 type;
+    void               *copy;
+    cmp_str_t           octets;
+    const void         *value;
+    ASN1_OBJECT        *alg;
+    unsigned char      *dup;
+    const ASN1_OBJECT  *oid;
 
-    if (!X509_PUBKEY_get0_param(&alg, &p, &len, &algor, key)) {
-        return CMP_ERROR;
-    }
+    X509_ALGOR_get0(&oid, &type, &value, key->algorithm);
 
-    *nid = OBJ_obj2nid(alg);
+    *nid = OBJ_obj2nid(oid);
+    octets = cmp_octets(key->subject_public_key);
     copy = NULL;
-
-    X509_ALGOR_get0(NULL, &type, &value, algor);
 
     if (type == V_ASN1_OBJECT) {
         copy = OBJ_dup(value);
@@ -181,13 +178,13 @@ cmp_issue_set_key(X509 *cert, X509_PUBKEY *key, int *nid)
         copy = ASN1_STRING_dup(value);
     }
 
-    alg = OBJ_dup(alg);
-    dup = OPENSSL_memdup(p, (size_t) len);
+    alg = OBJ_dup(oid);
+    dup = OPENSSL_memdup(octets.data, octets.len);
 
     if (alg == NULL || dup == NULL
         || (copy == NULL && type != V_ASN1_UNDEF && type != V_ASN1_NULL)
         || !X509_PUBKEY_set0_param(X509_get_X509_PUBKEY(cert), alg, type,
-                                   copy, dup, len))
+                                   copy, dup, (int) octets.len))
     {
         ASN1_OBJECT_free(alg);
         OPENSSL_free(dup);
@@ -651,13 +648,13 @@ cmp_hash_name(const X509_NAME *name, cmp_pool_t *pool, cmp_str_t *hash)
 
 
 int
-cmp_hash_key(X509_PUBKEY *key, cmp_pool_t *pool, cmp_str_t *hash)
+cmp_hash_key(const cmp_public_key_t *key, cmp_pool_t *pool, cmp_str_t *hash)
 {
     int             len, rc;
     unsigned char  *der;
 
     der = NULL;
-    len = i2d_X509_PUBKEY(key, &der);
+    len = cmp_asn1_encode(cmp_public_key_t, key, &der);
 
     if (len < 0) {
         cmp_crypto_error(NULL, 0);

@@ -23,7 +23,7 @@ typedef int (*cmp_random_pt)(void *data, unsigned char *buf, size_t len);
 
 typedef struct {
     const X509_NAME            *subject;      /* NULL or empty: none */
-    X509_PUBKEY                *key;
+    cmp_public_key_t           *key;
     STACK_OF(X509_EXTENSION)   *extensions;
     const ASN1_TIME            *not_before;
     const ASN1_TIME            *not_after;
@@ -97,7 +97,8 @@ int cmp_issue_name_text(const X509_NAME *name, cmp_pool_t *pool,
 
 /* SHA-256 of a Name's or SubjectPublicKeyInfo's DER, 32 bytes in the pool */
 int cmp_hash_name(const X509_NAME *name, cmp_pool_t *pool, cmp_str_t *hash);
-int cmp_hash_key(X509_PUBKEY *key, cmp_pool_t *pool, cmp_str_t *hash);
+int cmp_hash_key(const cmp_public_key_t *key, cmp_pool_t *pool,
+    cmp_str_t *hash);
 
 
 #endif /* _CMP_ISSUE_H_INCLUDED_ */

@@ -6,6 +6,7 @@
 
 #include <cmp_issue_local.h>
 #include <cmp_asn1.h>
+#include <cmp_msg.h>
 #include <cmp_name.h>
 
 #include <stdio.h>
@@ -328,15 +329,16 @@ cmp_issue_extensions(cmp_issue_ctx_t *ctx)
 static int
 cmp_issue_key_ids(cmp_issue_ctx_t *ctx)
 {
-    int                   len, rc;
-    unsigned              n;
-    unsigned char         hash[EVP_MAX_MD_SIZE];
-    AUTHORITY_KEYID      *aki;
-    ASN1_OCTET_STRING    *ski;
-    const unsigned char  *p;
+    int                 rc;
+    unsigned            n;
+    cmp_str_t           octets;
+    unsigned char       hash[EVP_MAX_MD_SIZE];
+    AUTHORITY_KEYID    *aki;
+    ASN1_OCTET_STRING  *ski;
 
-    if (!X509_PUBKEY_get0_param(NULL, &p, &len, NULL, ctx->request->key)
-        || !EVP_Digest(p, (size_t) len, hash, &n, EVP_sha1(), NULL)
+    octets = cmp_octets(ctx->request->key->subject_public_key);
+
+    if (!EVP_Digest(octets.data, octets.len, hash, &n, EVP_sha1(), NULL)
         || cmp_pstrdup(ctx->pool, &ctx->issue->ski, hash, n) != CMP_OK)
     {
         return CMP_ERROR;

@@ -5,6 +5,7 @@
 
 
 #include <cmp_key.h>
+#include <cmp_msg.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,13 +51,10 @@ static const cmp_key_alg_t *cmp_key_alg(int nid);
 static int cmp_key_is_pure(const cmp_key_alg_t *alg);
 static int cmp_key_is_offered(const cmp_key_alg_t *alg);
 static const cmp_key_curve_t *cmp_key_curve(int nid);
-static int cmp_key_check_ec(X509_PUBKEY *key, const X509_ALGOR *algor,
-    const unsigned char *p, int len, cmp_refusal_t *refusal);
-static int cmp_key_check_rsa(X509_PUBKEY *key, int nid,
-    const X509_ALGOR *algor, int len, cmp_refusal_t *refusal);
-static int cmp_key_check_raw(X509_PUBKEY *key, const cmp_key_alg_t *alg,
-    const X509_ALGOR *algor, int len, cmp_refusal_t *refusal);
-static int cmp_key_check_bits(X509_PUBKEY *key, int len,
+static int cmp_key_check_ec(cmp_public_key_t *key, cmp_refusal_t *refusal);
+static int cmp_key_check_rsa(cmp_public_key_t *key, int nid,
+    cmp_refusal_t *refusal);
+static int cmp_key_check_raw(cmp_public_key_t *key, const cmp_key_alg_t *alg,
     cmp_refusal_t *refusal);
 static int cmp_der_integer_len(const BIGNUM *n);
 static int cmp_der_len(int content);
@@ -237,23 +235,19 @@ cmp_key_usages(int nid)
 
 
 int
-cmp_key_check(X509_PUBKEY *key, cmp_refusal_t *refusal)
+cmp_key_check(cmp_public_key_t *key, cmp_refusal_t *refusal)
 {
-    int                   len, rc;
+    int                   rc;
     char                  name[80];
-    X509_ALGOR           *algor;
-    ASN1_OBJECT          *type;
+    const ASN1_OBJECT    *oid;
     const cmp_key_alg_t  *alg;
-    const unsigned char  *p;
 
-    if (!X509_PUBKEY_get0_param(&type, &p, &len, &algor, key)) {
-        return cmp_refuse_crypto(refusal, CMP_REFUSE_KEY);
-    }
+    X509_ALGOR_get0(&oid, NULL, NULL, key->algorithm);
 
-    alg = cmp_key_alg(OBJ_obj2nid(type));
+    alg = cmp_key_alg(OBJ_obj2nid(oid));
 
     if (alg == NULL) {
-        (void) OBJ_obj2txt(name, sizeof(name), type, 0);
+        (void) OBJ_obj2txt(name, sizeof(name), oid, 0);
         cmp_crypto_error(NULL, 0);
 
         return cmp_refuse(refusal, CMP_REFUSE_KEY_ALG_UNKNOWN, "%s", name);
@@ -263,15 +257,15 @@ cmp_key_check(X509_PUBKEY *key, cmp_refusal_t *refusal)
 
     case NID_rsaEncryption:
     case NID_rsassaPss:
-        rc = cmp_key_check_rsa(key, alg->nid, algor, len, refusal);
+        rc = cmp_key_check_rsa(key, alg->nid, refusal);
         break;
 
     case NID_X9_62_id_ecPublicKey:
-        rc = cmp_key_check_ec(key, algor, p, len, refusal);
+        rc = cmp_key_check_ec(key, refusal);
         break;
 
     default:
-        rc = cmp_key_check_raw(key, alg, algor, len, refusal);
+        rc = cmp_key_check_raw(key, alg, refusal);
         break;
     }
 
@@ -279,19 +273,24 @@ cmp_key_check(X509_PUBKEY *key, cmp_refusal_t *refusal)
         return rc;
     }
 
-    return cmp_key_check_bits(key, len, refusal);
+    if (cmp_asn1_is_octets(key->subject_public_key) == 0) {
+        return cmp_refuse(refusal, CMP_REFUSE_KEY,
+                          "the public key is not a number of whole octets");
+    }
+
+    return CMP_OK;
 }
 
 
 static int
-cmp_key_check_ec(X509_PUBKEY *key, const X509_ALGOR *algor,
-    const unsigned char *p, int len, cmp_refusal_t *refusal)
+cmp_key_check_ec(cmp_public_key_t *key, cmp_refusal_t *refusal)
 {
     int                     type;
+    cmp_str_t               point;
     const void             *value;
     const cmp_key_curve_t  *curve;
 
-    X509_ALGOR_get0(NULL, &type, &value, algor);
+    X509_ALGOR_get0(NULL, &type, &value, key->algorithm);
 
     if (type != V_ASN1_OBJECT) {
         return cmp_refuse(refusal, CMP_REFUSE_KEY, "only EC keys on a named "
@@ -305,14 +304,18 @@ cmp_key_check_ec(X509_PUBKEY *key, const X509_ALGOR *algor,
                           "the elliptic curve is not supported");
     }
 
-    if (len != 1 + 2 * curve->len || p[0] != POINT_CONVERSION_UNCOMPRESSED) {
+    point = cmp_octets(key->subject_public_key);
+
+    if (point.len != 1 + 2 * (size_t) curve->len
+        || point.data[0] != POINT_CONVERSION_UNCOMPRESSED)
+    {
         return cmp_refuse(refusal, CMP_REFUSE_KEY,
                           "the point is not encoded in uncompressed form");
     }
 
     /* libcrypto decodes no point that is not on its curve */
 
-    if (X509_PUBKEY_get0(key) == NULL) {
+    if (cmp_public_key_get(key) == NULL) {
         (void) cmp_refuse_crypto(refusal, CMP_REFUSE_KEY);
         return cmp_refuse(refusal, CMP_REFUSE_KEY,
                           "the point is not on the curve");
@@ -323,22 +326,21 @@ cmp_key_check_ec(X509_PUBKEY *key, const X509_ALGOR *algor,
 
 
 static int
-cmp_key_check_rsa(X509_PUBKEY *key, int nid, const X509_ALGOR *algor, int len,
-    cmp_refusal_t *refusal)
+cmp_key_check_rsa(cmp_public_key_t *key, int nid, cmp_refusal_t *refusal)
 {
     int          type, content;
     BIGNUM      *n, *e;
     EVP_PKEY    *pkey;
     const char  *reason;
 
-    X509_ALGOR_get0(NULL, &type, NULL, algor);
+    X509_ALGOR_get0(NULL, &type, NULL, key->algorithm);
 
     if (nid == NID_rsaEncryption && type != V_ASN1_NULL) {
         return cmp_refuse(refusal, CMP_REFUSE_KEY, "the parameters of "
                           "rsaEncryption are not NULL");
     }
 
-    pkey = X509_PUBKEY_get0(key);
+    pkey = cmp_public_key_get(key);
 
     if (pkey == NULL) {
         return cmp_refuse_crypto(refusal, CMP_REFUSE_KEY);
@@ -365,7 +367,7 @@ cmp_key_check_rsa(X509_PUBKEY *key, int nid, const X509_ALGOR *algor, int len,
         return cmp_refuse(refusal, CMP_REFUSE_KEY, "%s", reason);
     }
 
-    if (len != cmp_der_len(content)) {
+    if (ASN1_STRING_length(key->subject_public_key) != cmp_der_len(content)) {
         return cmp_refuse(refusal, CMP_REFUSE_KEY,
                           "the public key is not DER encoded");
     }
@@ -375,55 +377,25 @@ cmp_key_check_rsa(X509_PUBKEY *key, int nid, const X509_ALGOR *algor, int len,
 
 
 static int
-cmp_key_check_raw(X509_PUBKEY *key, const cmp_key_alg_t *alg,
-    const X509_ALGOR *algor, int len, cmp_refusal_t *refusal)
+cmp_key_check_raw(cmp_public_key_t *key, const cmp_key_alg_t *alg,
+    cmp_refusal_t *refusal)
 {
     int  type;
 
-    X509_ALGOR_get0(NULL, &type, NULL, algor);
+    X509_ALGOR_get0(NULL, &type, NULL, key->algorithm);
 
     if (type != V_ASN1_UNDEF) {
         return cmp_refuse(refusal, CMP_REFUSE_KEY,
                           "the algorithm of the key has no parameters");
     }
 
-    if (len != alg->len) {
+    if (ASN1_STRING_length(key->subject_public_key) != alg->len) {
         return cmp_refuse(refusal, CMP_REFUSE_KEY,
                           "the public key has a wrong length");
     }
 
-    if (X509_PUBKEY_get0(key) == NULL) {
+    if (cmp_public_key_get(key) == NULL) {
         return cmp_refuse_crypto(refusal, CMP_REFUSE_KEY);
-    }
-
-    return CMP_OK;
-}
-
-
-/* the octet before the key in its BIT STRING: the number of unused bits */
-
-static int
-cmp_key_check_bits(X509_PUBKEY *key, int len, cmp_refusal_t *refusal)
-{
-    int             n, unused;
-    unsigned char  *der;
-
-    der = NULL;
-    n = i2d_X509_PUBKEY(key, &der);
-
-    if (n <= len) {
-        cmp_crypto_error(NULL, 0);
-        OPENSSL_free(der);
-        return CMP_ERROR;
-    }
-
-    unused = der[n - len - 1];
-
-    OPENSSL_free(der);
-
-    if (unused != 0) {
-        return cmp_refuse(refusal, CMP_REFUSE_KEY,
-                          "the public key is not a number of whole octets");
     }
 
     return CMP_OK;
@@ -453,33 +425,29 @@ cmp_der_len(int content)
 
 
 int
-cmp_profile_check_key(const cmp_profile_t *profile, X509_PUBKEY *key,
+cmp_profile_check_key(const cmp_profile_t *profile, cmp_public_key_t *key,
     cmp_refusal_t *refusal)
 {
     int                    type;
     char                   text[160], word[48];
     size_t                 i, n;
     EVP_PKEY              *pkey;
-    X509_ALGOR            *algor;
-    ASN1_OBJECT           *object;
     const void            *value;
     cmp_key_rule_t         asked;
     const cmp_key_rule_t  *rule;
 
     memset(&asked, 0, sizeof(cmp_key_rule_t));
 
-    pkey = X509_PUBKEY_get0(key);
+    pkey = cmp_public_key_get(key);
 
-    if (pkey == NULL
-        || !X509_PUBKEY_get0_param(&object, NULL, NULL, &algor, key))
-    {
+    if (pkey == NULL) {
         return cmp_refuse_crypto(refusal, CMP_REFUSE_KEY);
     }
 
-    asked.nid = OBJ_obj2nid(object);
+    asked.nid = cmp_public_key_nid(key);
 
     if (asked.nid == NID_X9_62_id_ecPublicKey) {
-        X509_ALGOR_get0(NULL, &type, &value, algor);
+        X509_ALGOR_get0(NULL, &type, &value, key->algorithm);
 
         if (type == V_ASN1_OBJECT) {
             asked.curve = OBJ_obj2nid(value);

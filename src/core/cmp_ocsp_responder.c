@@ -307,17 +307,27 @@ static int
 cmp_ocsp_responder_describe(X509 *x509, cmp_pool_t *pool,
     cmp_write_cert_t *cert)
 {
-    X509_NAME  *subject;
+    int                rc;
+    X509_NAME         *subject;
+    cmp_public_key_t  *key;
 
     subject = X509_get_subject_name(x509);
 
     cert->state = CMP_CERT_VALID;
 
-    if (cmp_encode(pool, ASN1_ITEM_rptr(X509), x509, &cert->der) != CMP_OK
+    key = cmp_public_key_from(X509_get_X509_PUBKEY(x509));
+    if (key == NULL) {
+        return CMP_ERROR;
+    }
+
+    rc = cmp_hash_key(key, pool, &cert->key_hash);
+
+    cmp_asn1_free(cmp_public_key_t, key);
+
+    if (rc != CMP_OK
+        || cmp_encode(pool, ASN1_ITEM_rptr(X509), x509, &cert->der) != CMP_OK
         || cmp_hash_name(subject, pool, &cert->subject_hash) != CMP_OK
         || cmp_issue_name_text(subject, pool, &cert->subject_text) != CMP_OK
-        || cmp_hash_key(X509_get_X509_PUBKEY(x509), pool, &cert->key_hash)
-           != CMP_OK
         || cmp_pstrdup(pool, &cert->profile, CMP_PROFILE_OCSP,
                        sizeof(CMP_PROFILE_OCSP) - 1)
            != CMP_OK)

@@ -149,9 +149,18 @@ cmp_path_find_stored(const cmp_records_t *records, cmp_pool_t *pool,
 int
 cmp_path_check_key(X509 *cert, cmp_refusal_t *refusal)
 {
-    int  rc;
+    int                rc;
+    cmp_public_key_t  *key;
 
-    rc = cmp_key_check(X509_get_X509_PUBKEY(cert), refusal);
+    key = cmp_public_key_from(X509_get_X509_PUBKEY(cert));
+
+    if (key == NULL) {
+        return CMP_ERROR;
+    }
+
+    rc = cmp_key_check(key, refusal);
+
+    cmp_asn1_free(cmp_public_key_t, key);
 
     if (rc == CMP_DECLINED) {
         refusal->code = CMP_REFUSE_SIGNER_KEY;

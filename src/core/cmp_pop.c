@@ -219,9 +219,10 @@ cmp_pop_same_key(const cmp_popo_signing_key_input_t *input,
 {
     cmp_str_t  key;
 
-    if (cmp_encode(pool, ASN1_ITEM_rptr(X509_PUBKEY), input->public_key, der)
+    if (cmp_encode(pool, ASN1_ITEM_rptr(cmp_public_key_t), input->public_key,
+                   der)
         != CMP_OK
-        || cmp_encode(pool, ASN1_ITEM_rptr(X509_PUBKEY), tmpl->public_key,
+        || cmp_encode(pool, ASN1_ITEM_rptr(cmp_public_key_t), tmpl->public_key,
                       &key)
            != CMP_OK)
     {

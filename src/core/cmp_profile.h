@@ -12,6 +12,7 @@
 
 
 #include <cmp_core.h>
+#include <cmp_public_key.h>
 #include <cmp_status.h>
 
 #include <openssl/x509v3.h>
@@ -259,13 +260,13 @@ int cmp_san_rule_match(const cmp_san_rule_t *rule, const GENERAL_NAME *name);
  * has one encoding, so that its hash names it; others are refused.
  * CMP_OK, CMP_DECLINED (KEY, KEY_ALG_UNKNOWN), CMP_ERROR.
  */
-int cmp_key_check(X509_PUBKEY *key, cmp_refusal_t *refusal);
+int cmp_key_check(cmp_public_key_t *key, cmp_refusal_t *refusal);
 
 /*
  * Besides, for a key that cmp_key_check() has passed: is it one that the
  * profile allows?  KEY_ALG if not.
  */
-int cmp_profile_check_key(const cmp_profile_t *profile, X509_PUBKEY *key,
+int cmp_profile_check_key(const cmp_profile_t *profile, cmp_public_key_t *key,
     cmp_refusal_t *refusal);
 
 

@@ -203,12 +203,24 @@ int
 cmp_protect_verify_signature(const cmp_protect_t *protect,
     const cmp_msg_t *msg, X509 *cert, cmp_refusal_t *refusal)
 {
+    int                rc;
+    cmp_public_key_t  *key;
+
     if (protect->kind != CMP_PROTECTION_SIGNATURE) {
         return cmp_refuse(refusal, CMP_REFUSE_MESSAGE_CHECK, NULL);
     }
 
-    return cmp_signature_verify(&protect->signature,
-                                X509_get_X509_PUBKEY(cert), msg->protection,
-                                &msg->protected_part,
-                                CMP_REFUSE_MESSAGE_CHECK, refusal);
+    key = cmp_public_key_from(X509_get_X509_PUBKEY(cert));
+
+    if (key == NULL) {
+        return CMP_ERROR;
+    }
+
+    rc = cmp_signature_verify(&protect->signature, key, msg->protection,
+                              &msg->protected_part, CMP_REFUSE_MESSAGE_CHECK,
+                              refusal);
+
+    cmp_asn1_free(cmp_public_key_t, key);
+
+    return rc;
 }

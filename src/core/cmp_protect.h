@@ -165,9 +165,9 @@ int cmp_signature_parse(const X509_ALGOR *alg, int strict, cmp_refuse_e code,
  * Verifies value over data; CMP_DECLINED with the given code when it is wrong
  * or when the key, which cmp_key_check() has passed, is of another kind.
  */
-int cmp_signature_verify(const cmp_signature_t *signature, X509_PUBKEY *key,
-    const ASN1_BIT_STRING *value, const cmp_str_t *data, cmp_refuse_e code,
-    cmp_refusal_t *refusal);
+int cmp_signature_verify(const cmp_signature_t *signature,
+    cmp_public_key_t *key, const ASN1_BIT_STRING *value,
+    const cmp_str_t *data, cmp_refuse_e code, cmp_refusal_t *refusal);
 
 
 #endif /* _CMP_PROTECT_H_INCLUDED_ */

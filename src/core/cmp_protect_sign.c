@@ -26,7 +26,7 @@ static int cmp_signature_pss(const X509_ALGOR *alg,
 static const cmp_digest_t *cmp_signature_mgf1(const X509_ALGOR *alg);
 static const cmp_digest_t *cmp_signature_digest(const X509_ALGOR *alg);
 static int cmp_signature_fits(const cmp_signature_t *signature,
-    X509_PUBKEY *key);
+    const cmp_public_key_t *key);
 static int cmp_signature_set_pss(const cmp_signature_t *signature,
     EVP_PKEY_CTX *pctx);
 
@@ -230,7 +230,7 @@ cmp_signature_digest(const X509_ALGOR *alg)
 
 
 int
-cmp_signature_verify(const cmp_signature_t *signature, X509_PUBKEY *key,
+cmp_signature_verify(const cmp_signature_t *signature, cmp_public_key_t *key,
     const ASN1_BIT_STRING *value, const cmp_str_t *data, cmp_refuse_e code,
     cmp_refusal_t *refusal)
 {
@@ -248,7 +248,7 @@ cmp_signature_verify(const cmp_signature_t *signature, X509_PUBKEY *key,
         return cmp_refuse(refusal, code, NULL);
     }
 
-    pkey = X509_PUBKEY_get0(key);
+    pkey = cmp_public_key_get(key);
     if (pkey == NULL) {
         return cmp_refuse_crypto(refusal, code);
     }
@@ -284,18 +284,16 @@ cmp_signature_verify(const cmp_signature_t *signature, X509_PUBKEY *key,
 /* a key with the OID of plain RSA may sign PSS, one for PSS nothing else */
 
 static int
-cmp_signature_fits(const cmp_signature_t *signature, X509_PUBKEY *key)
+cmp_signature_fits(const cmp_signature_t *signature,
+    const cmp_public_key_t *key)
 {
-    int           nid;
-    ASN1_OBJECT  *oid;
+    int  nid;
 
-    if (key == NULL || X509_PUBKEY_get0_param(&oid, NULL, NULL, NULL, key) != 1)
-    {
-        cmp_crypto_error(NULL, 0);
+    if (key == NULL) {
         return 0;
     }
 
-    nid = OBJ_obj2nid(oid);
+    nid = cmp_public_key_nid(key);
 
     if (nid == NID_undef) {
         return 0;

@@ -431,7 +431,10 @@ load_request_crmf(load_t *load, load_task_t *task, cmp_pki_body_t *body)
     p = task->subject.data;
     tmpl->subject = d2i_X509_NAME(NULL, &p, (long) task->subject.len);
     load_must(tmpl->subject != NULL);
-    tmpl->public_key = load_keys_public(load->keys, task->key);
+    cmp_asn1_free(cmp_public_key_t, tmpl->public_key);
+    tmpl->public_key = cmp_asn1_decode(cmp_public_key_t, task->spki.data,
+                                       task->spki.len);
+    load_must(tmpl->public_key != NULL);
 
     if (load->op->type == CMP_BODY_KUR) {
         request->controls = load_old_cert_id(task);

@@ -204,7 +204,7 @@ client_template(cmp_cert_template_t *tmpl, const client_request_t *request)
     }
 
     if (request->key != NULL) {
-        client_check(X509_PUBKEY_set(&tmpl->public_key, request->key) == 1);
+        client_check(pki_set_public_key(&tmpl->public_key, request->key) == 1);
     }
 
     if (request->san != NULL) {

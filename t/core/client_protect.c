@@ -434,8 +434,8 @@ client_pop_input(client_t *client, cmp_cert_req_msg_t *req, int pop)
 {
     int                            len, n;
     X509_NAME                     *name;
-    X509_PUBKEY                   *key;
     unsigned char                 *der, mac[EVP_MAX_MD_SIZE];
+    cmp_public_key_t              *key;
     cmp_pk_mac_value_t            *value;
     cmp_popo_auth_info_t          *auth;
     cmp_popo_signing_key_input_t  *input;
@@ -446,8 +446,8 @@ client_pop_input(client_t *client, cmp_cert_req_msg_t *req, int pop)
     key = req->cert_req->cert_template->public_key;
     client_check(key != NULL);
 
-    X509_PUBKEY_free(input->public_key);
-    input->public_key = cmp_asn1_dup(X509_PUBKEY, key);
+    cmp_asn1_free(cmp_public_key_t, input->public_key);
+    input->public_key = cmp_asn1_dup(cmp_public_key_t, key);
 
     auth = input->auth_info;
 
@@ -473,8 +473,7 @@ client_pop_input(client_t *client, cmp_cert_req_msg_t *req, int pop)
     X509_ALGOR_free(value->alg_id);
     value->alg_id = client_pbm_alg(client);
 
-    der = NULL;
-    len = i2d_X509_PUBKEY(key, &der);
+    len = cmp_asn1_encode(cmp_public_key_t, key, &der);
     client_check(len > 0);
 
     n = client_mac(value->alg_id, client->secret, der, len, mac);

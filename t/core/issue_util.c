@@ -166,7 +166,7 @@ void
 issue_forget(issue_test_t *t)
 {
     X509_NAME_free((X509_NAME *) t->request.subject);
-    X509_PUBKEY_free(t->request.key);
+    cmp_asn1_free(cmp_public_key_t, t->request.key);
     sk_X509_EXTENSION_pop_free(t->request.extensions, X509_EXTENSION_free);
     ASN1_TIME_free((ASN1_TIME *) t->request.not_before);
     ASN1_TIME_free((ASN1_TIME *) t->request.not_after);
@@ -217,12 +217,11 @@ issue_extension(const char *name, const char *value)
 void
 issue_ask(issue_test_t *t, int kind, const char *subject, const char *exts)
 {
-    int             len;
-    char           *copy, *item, *value, *last, hex[64];
-    size_t          i;
-    EVP_PKEY       *key;
-    unsigned char  *der, hash[20];
-    const unsigned char  *p;
+    char             *copy, *item, *value, *last, hex[64];
+    size_t            i;
+    EVP_PKEY         *key;
+    unsigned char     hash[20];
+    ASN1_BIT_STRING  *public;
 
     issue_forget(t);
 
@@ -231,11 +230,7 @@ issue_ask(issue_test_t *t, int kind, const char *subject, const char *exts)
 
     if (kind >= 0) {
         key = pki_key(kind, "device");
-        der = NULL;
-        len = i2d_PUBKEY(key, &der);
-        p = der;
-        t->request.key = d2i_X509_PUBKEY(NULL, &p, len);
-        OPENSSL_free(der);
+        pki_set_public_key(&t->request.key, key);
         EVP_PKEY_free(key);
     }
 
@@ -254,8 +249,9 @@ issue_ask(issue_test_t *t, int kind, const char *subject, const char *exts)
         *value++ = '\0';
 
         if (strcmp(value, "ours") == 0) {
-            X509_PUBKEY_get0_param(NULL, &p, &len, NULL, t->request.key);
-            EVP_Digest(p, len, hash, NULL, EVP_sha1(), NULL);
+            public = t->request.key->subject_public_key;
+            EVP_Digest(public->data, public->length, hash, NULL, EVP_sha1(),
+                       NULL);
             strcpy(hex, "DER:0414");
 
             for (i = 0; i < sizeof(hash); i++) {

@@ -104,6 +104,27 @@ pki_key(int kind, const char *name)
 
 
 int
+pki_set_public_key(cmp_public_key_t **public, EVP_PKEY *key)
+{
+    int             len;
+    unsigned char  *der;
+
+    der = NULL;
+    len = i2d_PUBKEY(key, &der);
+    pki_check(len > 0);
+
+    cmp_asn1_free(cmp_public_key_t, *public);
+
+    *public = cmp_asn1_decode(cmp_public_key_t, der, len);
+    pki_check(*public != NULL);
+
+    OPENSSL_free(der);
+
+    return 1;
+}
+
+
+int
 pki_offers(int kind)
 {
     EVP_KEYMGMT  *keymgmt;

@@ -14,6 +14,8 @@
 
 #include <stdint.h>
 
+#include <cmp_public_key.h>
+
 #include <openssl/evp.h>
 #include <openssl/x509v3.h>
 
@@ -52,6 +54,9 @@ typedef struct {
 
 /* a key made from a name: the same name gives the same key */
 EVP_PKEY *pki_key(int kind, const char *name);
+
+/* its public key into *public, in place of what is there; 1 */
+int pki_set_public_key(cmp_public_key_t **public, EVP_PKEY *key);
 
 /* 1 when libcrypto can make keys of this kind, here and now */
 int pki_offers(int kind);

@@ -23,6 +23,7 @@
 #include <openssl/evp.h>
 
 #include <cmp_asn1.h>
+#include <cmp_public_key.h>
 
 
 #define TEST_DATA      "t/core/data/"
@@ -514,7 +515,7 @@ test_popo_signature(void **state)
     assert_non_null(req->cert_req->cert_template->validity->not_after);
     assert_non_null(req->cert_req->cert_template->extensions);
 
-    key = X509_PUBKEY_get0(req->cert_req->cert_template->public_key);
+    key = cmp_public_key_get(req->cert_req->cert_template->public_key);
     assert_non_null(key);
 
     len = cmp_asn1_encode(cmp_cert_request_t, req->cert_req, &der);
@@ -580,7 +581,7 @@ test_template(void **state)
     assert_non_null(t);
     assert_non_null(t->public_key);
     assert_int_equal(ERR_peek_error(), 0);
-    assert_null(X509_PUBKEY_get0(t->public_key));
+    assert_null(cmp_public_key_get(t->public_key));
     ERR_clear_error();
     test_same(ASN1_ITEM_rptr(cmp_cert_template_t), t, unknown,
               sizeof(unknown));

@@ -461,21 +461,21 @@ static void
 test_central_key(void **state)
 {
     fixture_t          *f;
-    X509_PUBKEY        *key;
+    cmp_public_key_t   *key;
     cmp_pki_message_t  *msg;
 
     f = *state;
 
-    key = X509_PUBKEY_new();
+    key = cmp_asn1_new(cmp_public_key_t);
     assert_non_null(key);
-    assert_int_equal(X509_PUBKEY_set0_param(
-                         key, OBJ_nid2obj(NID_X9_62_id_ecPublicKey),
-                         V_ASN1_OBJECT, OBJ_nid2obj(NID_X9_62_prime256v1),
-                         NULL, 0),
+    assert_int_equal(X509_ALGOR_set0(key->algorithm,
+                                     OBJ_nid2obj(NID_X9_62_id_ecPublicKey),
+                                     V_ASN1_OBJECT,
+                                     OBJ_nid2obj(NID_X9_62_prime256v1)),
                      1);
 
     msg = fixture_ir(f);
-    X509_PUBKEY_free(test_template(msg)->public_key);
+    cmp_asn1_free(cmp_public_key_t, test_template(msg)->public_key);
     test_template(msg)->public_key = key;
 
     fixture_send(f, msg);
@@ -491,28 +491,15 @@ test_central_key(void **state)
 static void
 test_bad_point(void **state)
 {
-    int                   n;
-    fixture_t            *f;
-    X509_PUBKEY          *key;
-    unsigned char        *der, *p;
-    cmp_pki_message_t    *msg;
-    const unsigned char  *q;
+    fixture_t          *f;
+    ASN1_BIT_STRING    *point;
+    cmp_pki_message_t  *msg;
 
     f = *state;
 
     msg = fixture_ir(f);
-    key = test_template(msg)->public_key;
-    der = NULL;
-    n = i2d_X509_PUBKEY(key, &der);
-    assert_true(n > 0);
-    p = der + n - 1;
-    *p ^= 1;
-    q = der;
-    X509_PUBKEY_free(key);
-    test_template(msg)->public_key = d2i_X509_PUBKEY(NULL, &q, n);
-    assert_non_null(test_template(msg)->public_key);
-    ERR_clear_error();
-    OPENSSL_free(der);
+    point = test_template(msg)->public_key->subject_public_key;
+    point->data[point->length - 1] ^= 1;
 
     fixture_send(f, msg);
     fixture_refused(f, CMP_BODY_IP, CMP_FAIL_BAD_CERT_TEMPLATE,
@@ -554,16 +541,12 @@ static void
 test_pop_other_key(void **state)
 {
     fixture_t          *f;
-    X509_PUBKEY        *key;
     cmp_pki_message_t  *msg;
 
     f = *state;
 
     msg = fixture_ir(f);
-    key = NULL;
-    assert_int_equal(X509_PUBKEY_set(&key, f->key2), 1);
-    X509_PUBKEY_free(test_template(msg)->public_key);
-    test_template(msg)->public_key = key;
+    pki_set_public_key(&test_template(msg)->public_key, f->key2);
 
     test_send(f, msg, f->key);
     fixture_refused(f, CMP_BODY_IP, CMP_FAIL_BAD_POP, FIXTURE_AUDITED);
@@ -682,7 +665,7 @@ test_pop_input_bad(void **state)
 
         } else {
             key = f->key2;
-            assert_int_equal(X509_PUBKEY_set(&input->public_key, key), 1);
+            assert_int_equal(pki_set_public_key(&input->public_key, key), 1);
         }
 
         client_sign_input(sign, f->key);

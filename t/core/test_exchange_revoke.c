@@ -246,7 +246,7 @@ test_details_mismatch(void **state)
             break;
 
         case 1:
-            assert_int_equal(X509_PUBKEY_set(&tmpl->public_key, f->key), 1);
+            assert_int_equal(pki_set_public_key(&tmpl->public_key, f->key), 1);
             break;
 
         case 2:
@@ -271,7 +271,7 @@ test_details_mismatch(void **state)
     msg = fixture_rr(f, pair.cert, -1);
     tmpl = test_details(msg)->cert_details;
     tmpl->subject = X509_NAME_dup(X509_get_subject_name(pair.cert));
-    assert_int_equal(X509_PUBKEY_set(&tmpl->public_key, pair.key), 1);
+    assert_int_equal(pki_set_public_key(&tmpl->public_key, pair.key), 1);
     fixture_send(f, msg);
     fixture_granted(f, CMP_BODY_RP);
 
@@ -295,14 +295,14 @@ test_by_key(void **state)
     msg = fixture_rr(f, NULL, CRL_REASON_SUPERSEDED);
     tmpl = test_details(msg)->cert_details;
     tmpl->subject = X509_NAME_dup(X509_get_subject_name(pair.cert));
-    assert_int_equal(X509_PUBKEY_set(&tmpl->public_key, f->key), 1);
+    assert_int_equal(pki_set_public_key(&tmpl->public_key, f->key), 1);
     fixture_send(f, msg);
     fixture_refused(f, CMP_BODY_RP, CMP_FAIL_BAD_CERT_ID, FIXTURE_AUDITED);
 
     msg = fixture_rr(f, NULL, CRL_REASON_SUPERSEDED);
     tmpl = test_details(msg)->cert_details;
     tmpl->subject = X509_NAME_dup(X509_get_subject_name(pair.cert));
-    assert_int_equal(X509_PUBKEY_set(&tmpl->public_key, pair.key), 1);
+    assert_int_equal(pki_set_public_key(&tmpl->public_key, pair.key), 1);
     fixture_send(f, msg);
     fixture_granted(f, CMP_BODY_RP);
     assert_null(f->a->msg->body->value.rp->rev_certs);
@@ -332,7 +332,7 @@ test_by_key_ambiguous(void **state)
     msg = fixture_rr(f, NULL, CRL_REASON_SUPERSEDED);
     tmpl = test_details(msg)->cert_details;
     tmpl->subject = X509_NAME_dup(X509_get_subject_name(pair.cert));
-    assert_int_equal(X509_PUBKEY_set(&tmpl->public_key, pair.key), 1);
+    assert_int_equal(pki_set_public_key(&tmpl->public_key, pair.key), 1);
     fixture_send(f, msg);
     fixture_refused(f, CMP_BODY_RP, CMP_FAIL_BAD_CERT_ID, FIXTURE_AUDITED);
 

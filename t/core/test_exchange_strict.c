@@ -397,7 +397,7 @@ test_rr_cert_id(void **state)
     msg = fixture_rr(f, NULL, CRL_REASON_SUPERSEDED);
     tmpl = sk_cmp_rev_details_t_value(msg->body->value.rr, 0)->cert_details;
     tmpl->subject = X509_NAME_dup(X509_get_subject_name(pair.cert));
-    assert_int_equal(X509_PUBKEY_set(&tmpl->public_key, pair.key), 1);
+    assert_int_equal(pki_set_public_key(&tmpl->public_key, pair.key), 1);
 
     fixture_send(f, msg);
     fixture_refused(f, CMP_BODY_RP, CMP_FAIL_ADD_INFO_NOT_AVAILABLE,

@@ -445,11 +445,12 @@ test_issue_crl_urls(void **state)
 static void
 test_issue_sign(void **state)
 {
-    int             kind, i;
-    X509           *cert;
-    issue_test_t          t;
-    cmp_str_t       der, hash;
-    unsigned char   now[6];
+    int                kind, i;
+    X509              *cert;
+    cmp_str_t          der, hash;
+    issue_test_t       t;
+    unsigned char      now[6];
+    cmp_public_key_t  *key;
 
     static const int  sigs[] = {
         NID_ED25519, NID_ED448, NID_ecdsa_with_SHA256, NID_ecdsa_with_SHA384,
@@ -495,7 +496,10 @@ test_issue_sign(void **state)
         assert_memory_equal(t.issue.serial.data, now, 6);
 
         test_ok(cmp_hash_key(t.request.key, t.pool, &hash));
-        test_ok(cmp_hash_key(X509_get_X509_PUBKEY(cert), t.pool, &der));
+        key = cmp_public_key_from(X509_get_X509_PUBKEY(cert));
+        assert_non_null(key);
+        test_ok(cmp_hash_key(key, t.pool, &der));
+        cmp_asn1_free(cmp_public_key_t, key);
         assert_true(cmp_str_equal(&hash, &der));
         test_ok(cmp_hash_name(t.issue.subject, t.pool, &hash));
         test_ok(cmp_hash_name(X509_get_subject_name(cert), t.pool, &der));

@@ -27,26 +27,25 @@ typedef struct {
 } test_word_t;
 
 
-static X509_PUBKEY *test_decode_key(const unsigned char *der, int len);
-static X509_PUBKEY *test_spki(int nid, int type, void *value,
+static cmp_public_key_t *test_decode_key(const unsigned char *der, int len);
+static cmp_public_key_t *test_spki(int nid, int type, void *value,
     const unsigned char *p, int len);
-static X509_PUBKEY *test_rsa_spki(const BIGNUM *n, const BIGNUM *e, int pad);
+static cmp_public_key_t *test_rsa_spki(const BIGNUM *n, const BIGNUM *e,
+    int pad);
 static BIGNUM *test_modulus(void);
 static void test_rsa(BIGNUM *n, BN_ULONG e, const char *detail);
-static void test_check(X509_PUBKEY *key, cmp_refuse_e code,
+static void test_check(cmp_public_key_t *key, cmp_refuse_e code,
     const char *detail);
 
 
-static X509_PUBKEY *
+static cmp_public_key_t *
 test_decode_key(const unsigned char *der, int len)
 {
-    X509_PUBKEY          *key;
-    const unsigned char  *p;
+    cmp_public_key_t  *key;
 
-    p = der;
-    key = d2i_X509_PUBKEY(NULL, &p, len);
+    key = cmp_asn1_decode(cmp_public_key_t, der, len);
     assert_non_null(key);
-    ERR_clear_error();
+    assert_int_equal(ERR_peek_error(), 0);
 
     return key;
 }
@@ -54,22 +53,23 @@ test_decode_key(const unsigned char *der, int len)
 
 /* takes value over, as X509_PUBKEY_set0_param() does */
 
-static X509_PUBKEY *
+static cmp_public_key_t *
 test_spki(int nid, int type, void *value, const unsigned char *p, int len)
 {
-    int             n;
-    X509_PUBKEY    *key;
-    unsigned char  *der;
+    int                n;
+    X509_PUBKEY       *spki;
+    unsigned char     *der;
+    cmp_public_key_t  *key;
 
-    key = X509_PUBKEY_new();
-    assert_non_null(key);
-    assert_int_equal(X509_PUBKEY_set0_param(key, OBJ_nid2obj(nid), type, value,
+    spki = X509_PUBKEY_new();
+    assert_non_null(spki);
+    assert_int_equal(X509_PUBKEY_set0_param(spki, OBJ_nid2obj(nid), type, value,
                                             OPENSSL_memdup(p, len), len), 1);
 
     der = NULL;
-    n = i2d_X509_PUBKEY(key, &der);
+    n = i2d_X509_PUBKEY(spki, &der);
     assert_true(n > 0);
-    X509_PUBKEY_free(key);
+    X509_PUBKEY_free(spki);
 
     key = test_decode_key(der, n);
     OPENSSL_free(der);
@@ -80,7 +80,7 @@ test_spki(int nid, int type, void *value, const unsigned char *p, int len)
 
 /* pad: so many zero octets too many before the modulus */
 
-static X509_PUBKEY *
+static cmp_public_key_t *
 test_rsa_spki(const BIGNUM *n, const BIGNUM *e, int pad)
 {
     int             len, content;
@@ -120,7 +120,7 @@ test_rsa_spki(const BIGNUM *n, const BIGNUM *e, int pad)
 
 
 static void
-test_check(X509_PUBKEY *key, cmp_refuse_e code, const char *detail)
+test_check(cmp_public_key_t *key, cmp_refuse_e code, const char *detail)
 {
     int            rc;
     cmp_refusal_t  refusal;
@@ -141,7 +141,7 @@ test_check(X509_PUBKEY *key, cmp_refuse_e code, const char *detail)
         assert_string_equal(refusal.detail, detail);
     }
 
-    X509_PUBKEY_free(key);
+    cmp_asn1_free(cmp_public_key_t, key);
 }
 
 
@@ -216,8 +216,8 @@ test_modulus(void)
 static void
 test_rsa(BIGNUM *n, BN_ULONG e, const char *detail)
 {
-    BIGNUM       *exponent;
-    X509_PUBKEY  *key;
+    BIGNUM            *exponent;
+    cmp_public_key_t  *key;
 
     exponent = BN_new();
     assert_int_equal(BN_set_word(exponent, e), 1);
@@ -390,10 +390,10 @@ test_key_close_primes(void **state)
 static void
 test_key_rsa_parameters(void **state)
 {
-    int                   len;
-    EVP_PKEY             *pkey;
-    X509_PUBKEY          *key;
-    unsigned char        *der;
+    int                len;
+    EVP_PKEY          *pkey;
+    unsigned char     *der;
+    cmp_public_key_t  *key;
     const unsigned char  *p;
 
     (void) state;
@@ -405,7 +405,8 @@ test_key_rsa_parameters(void **state)
     OPENSSL_free(der);
     EVP_PKEY_free(pkey);
 
-    X509_PUBKEY_get0_param(NULL, &p, &len, NULL, key);
+    p = ASN1_STRING_get0_data(key->subject_public_key);
+    len = ASN1_STRING_length(key->subject_public_key);
 
     test_check(test_spki(NID_rsaEncryption, V_ASN1_UNDEF, NULL, p, len),
                CMP_REFUSE_KEY, "the parameters of rsaEncryption are not NULL");
@@ -416,7 +417,7 @@ test_key_rsa_parameters(void **state)
     test_check(test_spki(NID_rsaEncryption, V_ASN1_NULL, NULL, p, len - 1),
                CMP_REFUSE_KEY, "");
 
-    X509_PUBKEY_free(key);
+    cmp_asn1_free(cmp_public_key_t, key);
 }
 
 
@@ -580,10 +581,10 @@ test_key_profile(void **state)
     EVP_PKEY      *pkey;
     cmp_str_t      word;
     cmp_pool_t    *pool;
-    X509_PUBKEY   *key;
     cmp_profile_t  profile;
     cmp_refusal_t  refusal;
     unsigned char *der;
+    cmp_public_key_t  *key;
 
     static const char  *words[] = { "ec:P-256", "rsa:2048-3072", "ed25519" };
 
@@ -619,7 +620,7 @@ test_key_profile(void **state)
                                 "ec:P-256, rsa:2048-3072, ed25519");
         }
 
-        X509_PUBKEY_free(key);
+        cmp_asn1_free(cmp_public_key_t, key);
         OPENSSL_free(der);
         EVP_PKEY_free(pkey);
     }

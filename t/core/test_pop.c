@@ -199,7 +199,7 @@ test_signature(void **state)
         /* the key in the template is another one */
 
         other = test_other_key(kinds[i], request.key);
-        assert_int_equal(X509_PUBKEY_set(&req->cert_req->cert_template
+        assert_int_equal(pki_set_public_key(&req->cert_req->cert_template
                                          ->public_key, other), 1);
         test_refused(test_pop(), &refusal, CMP_REFUSE_POP);
         EVP_PKEY_free(other);
@@ -279,7 +279,7 @@ test_subject(void **state)
     /* no key at all */
 
     test_make(CLIENT_POP_SIGNATURE);
-    X509_PUBKEY_free(req->cert_req->cert_template->public_key);
+    cmp_asn1_free(cmp_public_key_t, req->cert_req->cert_template->public_key);
     req->cert_req->cert_template->public_key = NULL;
     test_refused(test_pop(), &refusal, CMP_REFUSE_NO_KEY);
 }
@@ -336,7 +336,7 @@ test_input_mac(void **state)
     /* another key in it */
 
     other = test_other_key(PKI_P256, request.key);
-    assert_int_equal(X509_PUBKEY_set(&input->public_key, other), 1);
+    assert_int_equal(pki_set_public_key(&input->public_key, other), 1);
     client_sign_input(popo, request.key);
     test_refused(test_pop(), &refusal, CMP_REFUSE_POP_INPUT);
     client_sign_input(popo, other);

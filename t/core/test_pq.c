@@ -90,12 +90,11 @@ test_pq_words(void **state)
 static void
 test_pq_key(void **state)
 {
-    int             kind, len;
-    EVP_PKEY       *key;
-    X509_PUBKEY    *pubkey;
-    const EVP_MD   *md;
-    unsigned char  *der, *p;
-    cmp_refusal_t   refusal;
+    int                kind;
+    EVP_PKEY          *key;
+    const EVP_MD      *md;
+    cmp_refusal_t      refusal;
+    cmp_public_key_t  *pubkey;
 
     (void) state;
 
@@ -110,18 +109,14 @@ test_pq_key(void **state)
         assert_null(md);
         assert_int_equal(cmp_sign_slow(key), 1);
 
-        der = NULL;
-        len = i2d_PUBKEY(key, &der);
-        assert_true(len > 0);
-        p = der;
-        pubkey = d2i_X509_PUBKEY(NULL, (const unsigned char **) &p, len);
+        pubkey = NULL;
+        pki_set_public_key(&pubkey, key);
         assert_non_null(pubkey);
 
         memset(&refusal, 0, sizeof(cmp_refusal_t));
         assert_int_equal(cmp_key_check(pubkey, &refusal), CMP_OK);
 
-        X509_PUBKEY_free(pubkey);
-        OPENSSL_free(der);
+        cmp_asn1_free(cmp_public_key_t, pubkey);
         EVP_PKEY_free(key);
     }
 

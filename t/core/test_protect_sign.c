@@ -127,7 +127,7 @@ test_signatures(void **state)
     cmp_msg_t       msg;
     EVP_PKEY       *other;
     pki_cert_t      conf;
-    X509_PUBKEY    *key;
+    cmp_public_key_t  *key;
 
     static const struct {
         int              kind;
@@ -194,7 +194,7 @@ test_signatures(void **state)
 
             other = test_other_key(tests[i].kind, client.key);
             key = NULL;
-            assert_int_equal(X509_PUBKEY_set(&key, other), 1);
+            assert_int_equal(pki_set_public_key(&key, other), 1);
             test_refused(cmp_signature_verify(&protect.signature, key,
                                               msg.protection,
                                               &msg.protected_part,
@@ -203,14 +203,14 @@ test_signatures(void **state)
             EVP_PKEY_free(other);
 
             other = pki_key(tests[(i + 3) % 10].kind, "3");
-            assert_int_equal(X509_PUBKEY_set(&key, other), 1);
+            assert_int_equal(pki_set_public_key(&key, other), 1);
             test_refused(cmp_signature_verify(&protect.signature, key,
                                               msg.protection,
                                               &msg.protected_part,
                                               CMP_REFUSE_POP, &refusal),
                          &refusal, CMP_REFUSE_POP);
             EVP_PKEY_free(other);
-            X509_PUBKEY_free(key);
+            cmp_asn1_free(cmp_public_key_t, key);
 
             /* nothing, and unused bits */
 
@@ -451,7 +451,7 @@ test_answers(void **state)
     cmp_msg_t           msg;
     cmp_str_t           der;
     EVP_PKEY           *key;
-    X509_PUBKEY        *pubkey;
+    cmp_public_key_t   *pubkey;
     cmp_pki_message_t  *reply;
 
     static const int  kinds[] = {
@@ -491,12 +491,12 @@ test_answers(void **state)
         assert_int_equal(protect.signature.pss_salt, (i % 7 == 6) ? 32 : -1);
 
         pubkey = NULL;
-        assert_int_equal(X509_PUBKEY_set(&pubkey, key), 1);
+        assert_int_equal(pki_set_public_key(&pubkey, key), 1);
         test_ok(cmp_signature_verify(&protect.signature, pubkey,
                                      msg.protection, &msg.protected_part,
                                      CMP_REFUSE_MESSAGE_CHECK, &refusal));
 
-        X509_PUBKEY_free(pubkey);
+        cmp_asn1_free(cmp_public_key_t, pubkey);
         cmp_asn1_free(cmp_pki_message_t, reply);
         EVP_PKEY_free(key);
     }

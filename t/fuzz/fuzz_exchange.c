@@ -448,7 +448,7 @@ fuzz_fix_requests(fuzz_t *t, cmp_pki_message_t *msg, unsigned flags)
     }
 
     if (flags & FUZZ_FIX_POP) {
-        (void) X509_PUBKEY_set(&cr->cert_template->public_key, t->key);
+        (void) pki_set_public_key(&cr->cert_template->public_key, t->key);
 
         memset(&request, 0, sizeof(client_request_t));
         request.key = t->key;

@@ -24,6 +24,7 @@ use FindBin ();
 use IO::Socket::INET;
 use JSON::PP ();
 use POSIX ();
+use Scalar::Util ();
 use Time::HiRes qw(sleep time);
 
 my @running;
@@ -472,8 +473,8 @@ sub medians {
         } keys %$first };
     }
 
-    return $first if ref $first || !defined $first
-        || $first !~ /^-?[\d.]+(?:e[-+]?\d+)?$/i;
+    return $first
+        if ref $first || !Scalar::Util::looks_like_number($first // '');
 
     return median(@results);
 }

@@ -47,7 +47,7 @@ OUT = build-$(BUILD)
 DEPS = build-deps
 
 .PHONY: help deps deps-check build build-all demo demo-stop check check-long \
-        check-trixie bench fuzz lint unit install clean
+        check-trixie bench bench-scale fuzz lint unit install clean
 
 all: build
 

@@ -14,3 +14,6 @@ fuzz: ## runs the fuzz drivers, FUZZ_SECONDS each (default 60)
 
 bench: build bench-build ## what it costs, by parts, beside what they cost alone
 	@BUILD=$(BUILD) OUT=$(OUT) NGINX_BIN=$(NGINX_BIN) t/bench/run
+
+bench-scale: build bench-build ## how that grows with the store (SCALE=options)
+	@BUILD=$(BUILD) OUT=$(OUT) NGINX_BIN=$(NGINX_BIN) t/bench/scale $(SCALE)

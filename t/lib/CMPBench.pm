@@ -13,6 +13,8 @@ package CMPBench;
 #     $bench->stop_nginx();
 #     $bench->save('enrol', { ... });         # build-release/bench/enrol.json
 #
+# nginx() with plain => 1: without the module.
+#
 # Environment: BUILD (release), OUT (build-BUILD), NGINX_BIN (nginx).
 
 use strict;
@@ -134,19 +136,41 @@ sub database {
 }
 
 
-sub credential {
-    my ($self, $ca, $reference, $secret) = @_;
+# another one in the same cluster
 
-    $self->output("echo '$secret' | sql/cmpctl --dsn '$self->{admin}'"
+sub create_database {
+    my ($self, $name) = @_;
+
+    $self->sql("CREATE DATABASE $name");
+    $self->output('sql/cmpctl --dsn \'' . $self->dsn($name) . "' init 2>&1");
+}
+
+
+# of the superuser
+
+sub dsn {
+    my ($self, $database) = @_;
+
+    return $self->{admin} if !defined $database;
+
+    return $self->{admin} =~ s/dbname=\S+/dbname=$database/r;
+}
+
+
+sub credential {
+    my ($self, $ca, $reference, $secret, $database) = @_;
+
+    $self->output("echo '$secret' | sql/cmpctl --dsn '"
+        . $self->dsn($database) . "'"
         . " --key-file $self->{seal} credential add --ca $ca"
         . " --reference $reference --secret-stdin 2>&1");
 }
 
 
 sub sql {
-    my ($self, $sql) = @_;
+    my ($self, $sql, $database) = @_;
     my $text = $self->output("psql -XAtq -v ON_ERROR_STOP=1"
-        . " -d '$self->{admin}' -c \"$sql\" 2>&1");
+        . " -d '" . $self->dsn($database) . "' -c \"$sql\" 2>&1");
 
     chomp $text;
 
@@ -175,14 +199,16 @@ sub nginx {
     $self->{port} = $self->port();
     unlink "$n/nginx.pid";
 
+    my $load = $with{plain} ? '' : "load_module $self->{module};";
+
     $self->spew("$n/nginx.conf", <<"_EOC_");
-load_module $self->{module};
+$load
 $user
 worker_processes $workers;
 pid $n/nginx.pid;
 error_log $n/error.log;
 @{[ $with{main} // '' ]}
-events { worker_connections 1024; }
+events { worker_connections @{[ $with{connections} // 1024 ]}; }
 http {
     access_log             off;
     client_body_temp_path  $n/client_body_temp;
@@ -220,10 +246,12 @@ _EOC_
 
 
 sub store {
-    my ($self) = @_;
+    my ($self, $database, @parameters) = @_;
 
-    return qq(cmp_store "host=$self->{host} port=5432 dbname=cmp)
-        . qq( user=cmp_server" key=$self->{seal};\n);
+    $database //= 'cmp';
+
+    return qq(cmp_store "host=$self->{host} port=5432 dbname=$database)
+        . qq( user=cmp_server" key=$self->{seal} @parameters;\n);
 }
 
 

@@ -257,11 +257,13 @@ is(sql("SELECT state FROM cmp.certificate WHERE subject = 'CN=waits'"), 1,
 === a load that waits, and requests in the queue
 --- http_config eval: $main::http
 --- test
+my @texts = map { request('/pkix/', message('ir', '-ref', 'device1',
+    '-secret', 'pass:insecure', '-subject', "/CN=queue-$_", '-newkey', newkey(),
+    '-implicit_confirm'), Connection => 'close') } 1 .. 10;
+
 lock_table('credential');
 
-my @socks = map { send_to(request('/pkix/', message('ir', '-ref', 'device1',
-    '-secret', 'pass:insecure', '-subject', "/CN=queue-$_", '-newkey', newkey(),
-    '-implicit_confirm'), Connection => 'close')) } 1 .. 10;
+my @socks = map { send_to($_) } @texts;
 
 ok(wait_for(sub { sql("SELECT count(*) FROM pg_stat_activity
                        WHERE usename = 'cmp_server'

@@ -116,6 +116,15 @@ cmp_ca_finish(cmp_ca_t *ca, cmp_pool_t *pool, char *err, size_t size)
         rc = cmp_ca_warm(ca, err, size);
     }
 
+    if (rc == CMP_OK && ca->cert_cache == NULL) {
+        ca->cert_cache = cmp_cert_cache_create();
+
+        if (ca->cert_cache == NULL) {
+            snprintf(err, size, "out of memory");
+            rc = CMP_ERROR;
+        }
+    }
+
     cmp_crypto_error(NULL, 0);
 
     return rc;
@@ -457,6 +466,7 @@ cmp_ca_cleanup(cmp_ca_t *ca)
     cmp_ca_free_trusted(ca->anchors, ca->nanchors);
     cmp_ca_free_trusted(ca->ras, ca->nras);
     sk_X509_CRL_pop_free(ca->crls, X509_CRL_free);
+    cmp_cert_cache_destroy(ca->cert_cache);
 
     memset(ca, 0, sizeof(cmp_ca_t));
 }

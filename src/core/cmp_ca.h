@@ -12,6 +12,7 @@
 #define _CMP_CA_H_INCLUDED_
 
 
+#include <cmp_cert_cache.h>
 #include <cmp_core.h>
 #include <cmp_profile.h>
 
@@ -148,6 +149,7 @@ typedef struct {
     cmp_str_t             subject_der;
     X509                 *root;         /* self-signed, of the chain, or NULL;
                                            borrowed */
+    cmp_cert_cache_t     *cert_cache;
     unsigned              slow:1;       /* the current key or the one for
                                            responses is */
 } cmp_ca_t;

@@ -133,7 +133,8 @@ cmp_exchange_read(cmp_exchange_t *ex, const unsigned char *data, size_t len)
 {
     int  rc;
 
-    rc = cmp_msg_decode(ex->pool, data, len, &ex->msg, &ex->refusal);
+    rc = cmp_msg_decode(ex->pool, ex->ca->cert_cache, data, len, &ex->msg,
+                        &ex->refusal);
 
     if (rc == CMP_ERROR) {
         return CMP_EXCHANGE_ERROR;

@@ -174,6 +174,10 @@ cmp_auth_signature(cmp_exchange_t *ex, cmp_refusal_t *refusal)
 
     ex->info.authenticated = (rc == CMP_OK);
 
+    if (rc == CMP_OK) {
+        cmp_path_remember(ex->ca, &ex->msg, &ex->signer, ex->conf->now);
+    }
+
     return rc;
 }
 

@@ -319,7 +319,8 @@ cmp_poll_message(cmp_exchange_t *ex)
 
     if (bytes->len != 0) {
 
-        if (cmp_msg_decode(ex->work, bytes->data, bytes->len, &msg, &refusal)
+        if (cmp_msg_decode(ex->work, NULL, bytes->data, bytes->len, &msg,
+                           &refusal)
             != CMP_OK
             || msg.type != ex->transaction->body)
         {

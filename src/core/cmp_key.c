@@ -5,7 +5,7 @@
 
 
 #include <cmp_key.h>
-#include <cmp_msg.h>
+#include <cmp_asn1_pool.h>
 
 #include <stdio.h>
 #include <stdlib.h>

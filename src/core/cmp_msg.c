@@ -28,12 +28,6 @@ typedef struct {
 } cmp_tlv_t;
 
 
-typedef struct {
-    const ASN1_ITEM  *it;
-    void             *value;
-} cmp_item_cleanup_t;
-
-
 static int cmp_scan_tag(cmp_scan_t *scan, const unsigned char **pp,
     const unsigned char *end);
 static int cmp_scan_length(cmp_scan_t *scan, const unsigned char **pp,
@@ -52,10 +46,13 @@ static void *cmp_msg_part(cmp_pool_t *pool, const ASN1_ITEM *it,
     const cmp_str_t *bytes, int *rc);
 static int cmp_msg_decode_header(cmp_pool_t *pool, cmp_msg_t *msg,
     const cmp_str_t *bytes, cmp_refusal_t *refusal);
-static int cmp_msg_decode_rest(cmp_pool_t *pool, cmp_msg_t *msg,
-    const cmp_tlv_t *parts, int nparts, cmp_refusal_t *refusal);
+static int cmp_msg_decode_rest(cmp_pool_t *pool, cmp_cert_cache_t *cache,
+    cmp_msg_t *msg, const cmp_tlv_t *parts, int nparts,
+    cmp_refusal_t *refusal);
 static int cmp_msg_child(const cmp_str_t *content, size_t n, cmp_tlv_t *tlv);
-static void cmp_asn1_pool_cleanup(void *data);
+static int cmp_msg_decode_certs(cmp_pool_t *pool, cmp_cert_cache_t *cache,
+    cmp_msg_t *msg, const cmp_str_t *bytes);
+static void cmp_msg_free_known(void *data);
 
 
 static const char  *cmp_body_names[] = {
@@ -67,8 +64,9 @@ static const char  *cmp_body_names[] = {
 
 
 int
-cmp_msg_decode(cmp_pool_t *pool, const unsigned char *data, size_t len,
-    cmp_msg_t *msg, cmp_refusal_t *refusal)
+cmp_msg_decode(cmp_pool_t *pool, cmp_cert_cache_t *cache,
+    const unsigned char *data, size_t len, cmp_msg_t *msg,
+    cmp_refusal_t *refusal)
 {
     int         rc, nparts, trailing;
     cmp_tlv_t   parts[4];
@@ -106,7 +104,7 @@ cmp_msg_decode(cmp_pool_t *pool, const unsigned char *data, size_t len,
         return rc;
     }
 
-    rc = cmp_msg_decode_rest(pool, msg, parts, nparts, refusal);
+    rc = cmp_msg_decode_rest(pool, cache, msg, parts, nparts, refusal);
 
     if (rc != CMP_OK) {
         return rc;
@@ -554,8 +552,8 @@ cmp_msg_decode_header(cmp_pool_t *pool, cmp_msg_t *msg,
 
 
 static int
-cmp_msg_decode_rest(cmp_pool_t *pool, cmp_msg_t *msg, const cmp_tlv_t *parts,
-    int nparts, cmp_refusal_t *refusal)
+cmp_msg_decode_rest(cmp_pool_t *pool, cmp_cert_cache_t *cache, cmp_msg_t *msg,
+    const cmp_tlv_t *parts, int nparts, cmp_refusal_t *refusal)
 {
     int               i, rc;
     cmp_pki_body_t   *body;
@@ -586,10 +584,9 @@ cmp_msg_decode_rest(cmp_pool_t *pool, cmp_msg_t *msg, const cmp_tlv_t *parts,
         } else if (parts[i].tag == CMP_ASN1_CONTEXT(1)
                    && msg->extra_certs == NULL)
         {
-            msg->extra_certs = cmp_msg_part(pool,
-                                            ASN1_ITEM_rptr(cmp_certificates_t),
-                                            &parts[i].content, &rc);
-            if (msg->extra_certs != NULL) {
+            rc = cmp_msg_decode_certs(pool, cache, msg, &parts[i].content);
+
+            if (rc == CMP_OK) {
                 continue;
             }
 
@@ -613,6 +610,50 @@ cmp_msg_decode_rest(cmp_pool_t *pool, cmp_msg_t *msg, const cmp_tlv_t *parts,
     }
 
     return CMP_OK;
+}
+
+
+static int
+cmp_msg_decode_certs(cmp_pool_t *pool, cmp_cert_cache_t *cache, cmp_msg_t *msg,
+    const cmp_str_t *bytes)
+{
+    int                rc;
+    cmp_cert_known_t  *known;
+
+    if (cache != NULL && bytes->len <= CMP_CERT_CACHE_OCTETS) {
+
+        SHA256(bytes->data, bytes->len, msg->certs_hash);
+        msg->certs_hashed = 1;
+
+        known = cmp_palloc(pool, sizeof(cmp_cert_known_t));
+        if (known == NULL) {
+            return CMP_ERROR;
+        }
+
+        cmp_cert_cache_find(cache, msg->certs_hash, known);
+
+        if (cmp_pool_cleanup_add(pool, cmp_msg_free_known, known) != CMP_OK) {
+            return CMP_ERROR;
+        }
+
+        if (known->certs != NULL) {
+            msg->known = known;
+            msg->extra_certs = known->certs;
+            return CMP_OK;
+        }
+    }
+
+    msg->extra_certs = cmp_msg_part(pool, ASN1_ITEM_rptr(cmp_certificates_t),
+                                    bytes, &rc);
+
+    return (msg->extra_certs != NULL) ? CMP_OK : rc;
+}
+
+
+static void
+cmp_msg_free_known(void *data)
+{
+    cmp_cert_known_free(data);
 }
 
 
@@ -698,23 +739,6 @@ cmp_body_name(int type)
 }
 
 
-cmp_str_t
-cmp_octets(const ASN1_OCTET_STRING *string)
-{
-    cmp_str_t  str;
-
-    str.len = 0;
-    str.data = NULL;
-
-    if (string != NULL) {
-        str.len = ASN1_STRING_length(string);
-        str.data = (unsigned char *) ASN1_STRING_get0_data(string);
-    }
-
-    return str;
-}
-
-
 cmp_info_type_and_value_t *
 cmp_msg_general_info(const cmp_msg_t *msg, const cmp_oid_t *oid)
 {
@@ -737,51 +761,4 @@ cmp_msg_general_info(const cmp_msg_t *msg, const cmp_oid_t *oid)
     }
 
     return NULL;
-}
-
-
-int
-cmp_encode(cmp_pool_t *pool, const ASN1_ITEM *it, const void *value,
-    cmp_str_t *der)
-{
-    int             len, rc;
-    unsigned char  *p;
-
-    len = cmp_asn1_encode_item(it, value, &p);
-    if (len < 0) {
-        return CMP_ERROR;
-    }
-
-    rc = cmp_pstrdup(pool, der, p, len);
-
-    OPENSSL_free(p);
-
-    return rc;
-}
-
-
-static void
-cmp_asn1_pool_cleanup(void *data)
-{
-    cmp_item_cleanup_t *cln = data;
-
-    ASN1_item_free(cln->value, cln->it);
-}
-
-
-int
-cmp_asn1_pool_item(cmp_pool_t *pool, const ASN1_ITEM *it, void *value)
-{
-    cmp_item_cleanup_t  *cln;
-
-    cln = cmp_palloc(pool, sizeof(cmp_item_cleanup_t));
-    if (cln == NULL) {
-        ASN1_item_free(value, it);
-        return CMP_ERROR;
-    }
-
-    cln->it = it;
-    cln->value = value;
-
-    return cmp_pool_cleanup_add(pool, cmp_asn1_pool_cleanup, cln);
 }

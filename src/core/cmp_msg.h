@@ -12,6 +12,8 @@
 
 #include <cmp_core.h>
 #include <cmp_asn1.h>
+#include <cmp_asn1_pool.h>
+#include <cmp_cert_cache.h>
 #include <cmp_oid.h>
 #include <cmp_status.h>
 
@@ -49,16 +51,22 @@ typedef struct {
     cmp_pki_body_t           *body;
     ASN1_BIT_STRING          *protection;
     STACK_OF(X509)           *extra_certs;
+
+    /* what was known of extraCerts; freed with the pool */
+    cmp_cert_known_t         *known;            /* NULL: nothing */
+    unsigned char             certs_hash[CMP_SHA256_LEN];
+    unsigned                  certs_hashed:1;   /* they may be kept */
 } cmp_msg_t;
 
 
 /*
  * Decodes the bytes, which must outlive msg.  CMP_DECLINED: they are not a
  * PKIMessage that can be served; what could be read of the header is there.
- * CMP_ERROR: out of memory.
+ * CMP_ERROR: out of memory.  cache, for extraCerts, may be NULL.
  */
-int cmp_msg_decode(cmp_pool_t *pool, const unsigned char *data, size_t len,
-    cmp_msg_t *msg, cmp_refusal_t *refusal);
+int cmp_msg_decode(cmp_pool_t *pool, cmp_cert_cache_t *cache,
+    const unsigned char *data, size_t len, cmp_msg_t *msg,
+    cmp_refusal_t *refusal);
 
 /*
  * Is the message DER: do header and body encode to the bytes received?
@@ -69,9 +77,6 @@ int cmp_msg_is_der(const cmp_msg_t *msg, cmp_pool_t *pool);
 /* "ir", "certConf", ...; "-" when out of range */
 const char *cmp_body_name(int type);
 
-/* octets of a header member, a null string where absent */
-cmp_str_t cmp_octets(const ASN1_OCTET_STRING *string);
-
 /* the first generalInfo of a type, NULL when there is none */
 cmp_info_type_and_value_t *cmp_msg_general_info(const cmp_msg_t *msg,
     const cmp_oid_t *oid);
@@ -81,16 +86,6 @@ cmp_info_type_and_value_t *cmp_msg_general_info(const cmp_msg_t *msg,
  * the signature of the proof of possession covers.  CMP_OK or CMP_ERROR.
  */
 int cmp_msg_cert_request(const cmp_msg_t *msg, size_t n, cmp_str_t *der);
-
-/*
- * The pool takes the value over and frees it; in case of CMP_ERROR it is
- * freed at once.
- */
-int cmp_asn1_pool_item(cmp_pool_t *pool, const ASN1_ITEM *it, void *value);
-
-/* DER of a value into the pool.  CMP_OK or CMP_ERROR. */
-int cmp_encode(cmp_pool_t *pool, const ASN1_ITEM *it, const void *value,
-    cmp_str_t *der);
 
 
 #endif /* _CMP_MSG_H_INCLUDED_ */

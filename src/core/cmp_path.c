@@ -17,8 +17,8 @@ static int cmp_path_find(const cmp_ca_t *ca, const cmp_msg_t *msg,
 static int cmp_path_find_stored(const cmp_records_t *records,
     cmp_pool_t *pool, cmp_signer_t *signer, cmp_refusal_t *refusal);
 static int cmp_path_classify(const cmp_ca_t *ca, const cmp_msg_t *msg,
-    const cmp_records_t *records, cmp_pool_t *pool, cmp_signer_t *signer,
-    cmp_refusal_t *refusal);
+    const cmp_records_t *records, int64_t now, cmp_pool_t *pool,
+    cmp_signer_t *signer, cmp_refusal_t *refusal);
 static const cmp_certificate_t *cmp_path_own(const cmp_ca_t *ca,
     const cmp_records_t *records, const cmp_str_t *der, X509 *cert);
 static const cmp_profile_t *cmp_path_own_ra(const cmp_ca_t *ca,
@@ -54,7 +54,7 @@ cmp_path_signer(const cmp_ca_t *ca, const cmp_msg_t *msg,
         return rc;
     }
 
-    rc = cmp_path_classify(ca, msg, records, pool, signer, refusal);
+    rc = cmp_path_classify(ca, msg, records, now, pool, signer, refusal);
     if (rc != CMP_OK) {
         return rc;
     }
@@ -172,8 +172,8 @@ cmp_path_check_key(X509 *cert, cmp_refusal_t *refusal)
 
 static int
 cmp_path_classify(const cmp_ca_t *ca, const cmp_msg_t *msg,
-    const cmp_records_t *records, cmp_pool_t *pool, cmp_signer_t *signer,
-    cmp_refusal_t *refusal)
+    const cmp_records_t *records, int64_t now, cmp_pool_t *pool,
+    cmp_signer_t *signer, cmp_refusal_t *refusal)
 {
     cmp_str_t             der;
     const cmp_profile_t  *profile;
@@ -206,7 +206,7 @@ cmp_path_classify(const cmp_ca_t *ca, const cmp_msg_t *msg,
             return CMP_OK;
         }
 
-        return cmp_path_to_issuer(ca, msg, pool, signer);
+        return cmp_path_to_issuer(ca, msg, now, pool, signer);
     }
 
     if (signer->record != NULL) {

@@ -36,6 +36,9 @@ typedef struct {
     STACK_OF(X509)            *path;      /* vendor: verified path; listed RA:
                                              itself and its issuer, if known;
                                              else NULL; freed with the pool */
+    unsigned                   known:1;   /* path and CRLs were looked at
+                                             when these extraCerts came
+                                             before */
 } cmp_signer_t;
 
 
@@ -58,6 +61,13 @@ int cmp_path_signer(const cmp_ca_t *ca, const cmp_msg_t *msg,
  */
 int cmp_path_check_revocation(const cmp_ca_t *ca, const cmp_signer_t *signer,
     int64_t now, cmp_refusal_t *refusal);
+
+/*
+ * Keeps what is known of a signer whose message was authenticated, for the
+ * next one.
+ */
+void cmp_path_remember(const cmp_ca_t *ca, const cmp_msg_t *msg,
+    const cmp_signer_t *signer, int64_t now);
 
 
 #endif /* _CMP_PATH_H_INCLUDED_ */

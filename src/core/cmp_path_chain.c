@@ -10,6 +10,7 @@
 
 #include <cmp_path.h>
 #include <cmp_path_local.h>
+#include <cmp_issue.h>
 
 #include <stdio.h>
 #include <string.h>
@@ -35,6 +36,12 @@ typedef struct {
 } cmp_path_t;
 
 
+static int cmp_path_known(const cmp_msg_t *msg, int64_t now,
+    cmp_signer_t *signer);
+static int64_t cmp_path_until(const cmp_ca_t *ca, const STACK_OF(X509) *path,
+    int64_t now);
+static void cmp_path_ends(const ASN1_TIME *time, int64_t now,
+    int64_t *until);
 static int cmp_path_create(cmp_path_t *path);
 static void cmp_path_destroy(cmp_path_t *path);
 static int cmp_path_init(cmp_path_t *path, X509 *cert, int64_t now,
@@ -68,6 +75,11 @@ cmp_path_to_anchor(const cmp_ca_t *ca, const cmp_msg_t *msg, int64_t now,
 
     if (ca->nanchors == 0) {
         return cmp_refuse(refusal, CMP_REFUSE_SIGNER_NOT_TRUSTED, NULL);
+    }
+
+    if (cmp_path_known(msg, now, signer) != 0) {
+        signer->scope = msg->known->scope;
+        return CMP_OK;
     }
 
     rc = cmp_path_pinned(ca, pool, signer);
@@ -111,6 +123,108 @@ done:
     cmp_crypto_error(NULL, 0);
 
     return rc;
+}
+
+
+/* is the path one that these extraCerts led to before */
+
+static int
+cmp_path_known(const cmp_msg_t *msg, int64_t now, cmp_signer_t *signer)
+{
+    const cmp_cert_known_t  *known;
+
+    known = msg->known;
+
+    if (known == NULL
+        || known->path == NULL
+        || known->kind != (int) signer->kind
+        || now < known->from
+        || now >= known->until)
+    {
+        return 0;
+    }
+
+    signer->path = known->path;
+    signer->known = 1;
+
+    return 1;
+}
+
+
+void
+cmp_path_remember(const cmp_ca_t *ca, const cmp_msg_t *msg,
+    const cmp_signer_t *signer, int64_t now)
+{
+    cmp_cert_known_t  known;
+
+    if (msg->certs_hashed == 0 || signer->known) {
+        return;
+    }
+
+    memset(&known, 0, sizeof(cmp_cert_known_t));
+
+    known.certs = msg->extra_certs;
+
+    if (signer->path != NULL && signer->record == NULL) {
+        known.path = signer->path;
+        known.kind = signer->kind;
+        known.scope = signer->scope;
+        known.from = now;
+        known.until = cmp_path_until(ca, signer->path, now);
+    }
+
+    if (known.path != NULL || msg->known == NULL) {
+        cmp_cert_cache_put(ca->cert_cache, msg->certs_hash, &known);
+    }
+}
+
+
+/* when the first thing that a path depends on begins or ends, in ms */
+
+static int64_t
+cmp_path_until(const cmp_ca_t *ca, const STACK_OF(X509) *path, int64_t now)
+{
+    int        i;
+    int64_t    until;
+    X509_CRL  *crl;
+
+    until = INT64_MAX;
+
+    for (i = 0; i < sk_X509_num(path); i++) {
+        cmp_path_ends(X509_get0_notAfter(sk_X509_value(path, i)), now, &until);
+    }
+
+    for (i = 0; i < sk_X509_CRL_num(ca->crls); i++) {
+
+        crl = sk_X509_CRL_value(ca->crls, i);
+
+        cmp_path_ends(X509_CRL_get0_lastUpdate(crl), now, &until);
+        cmp_path_ends(X509_CRL_get0_nextUpdate(crl), now, &until);
+    }
+
+    return until;
+}
+
+
+/* what is over has had its say */
+
+static void
+cmp_path_ends(const ASN1_TIME *time, int64_t now, int64_t *until)
+{
+    int64_t  seconds;
+
+    if (time == NULL) {
+        return;
+    }
+
+    if (cmp_issue_time(time, &seconds) != CMP_OK) {
+        *until = now;
+        return;
+    }
+
+    if (seconds * 1000 > now && seconds * 1000 < *until) {
+        *until = seconds * 1000;
+    }
 }
 
 
@@ -288,10 +402,14 @@ cmp_path_set_scope(const cmp_ca_t *ca, cmp_signer_t *signer,
 
 
 int
-cmp_path_to_issuer(const cmp_ca_t *ca, const cmp_msg_t *msg, cmp_pool_t *pool,
-    cmp_signer_t *signer)
+cmp_path_to_issuer(const cmp_ca_t *ca, const cmp_msg_t *msg, int64_t now,
+    cmp_pool_t *pool, cmp_signer_t *signer)
 {
     X509  *issuer;
+
+    if (cmp_path_known(msg, now, signer) != 0) {
+        return CMP_OK;
+    }
 
     issuer = cmp_path_issuer(ca, msg, signer->cert);
 
@@ -410,6 +528,10 @@ cmp_path_check_crls(const cmp_ca_t *ca, const cmp_signer_t *signer,
     int         i, n, rc, error;
     X509       *cert;
     cmp_path_t  path;
+
+    if (signer->known) {
+        return CMP_OK;
+    }
 
     n = sk_X509_num(signer->path);
 

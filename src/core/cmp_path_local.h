@@ -30,7 +30,7 @@ int cmp_path_to_anchor(const cmp_ca_t *ca, const cmp_msg_t *msg, int64_t now,
  * For a listed RA, the path is the certificate and the one of its issuer, by
  * whose key the CRL is verified.  It stays NULL when no issuer is found.
  */
-int cmp_path_to_issuer(const cmp_ca_t *ca, const cmp_msg_t *msg,
+int cmp_path_to_issuer(const cmp_ca_t *ca, const cmp_msg_t *msg, int64_t now,
     cmp_pool_t *pool, cmp_signer_t *signer);
 
 /* SIGNER_REVOKED, SIGNER_STATUS_UNKNOWN, for all of the path but its end */

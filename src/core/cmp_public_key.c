@@ -7,7 +7,7 @@
 #include <openssl/asn1t.h>
 
 #include <cmp_public_key.h>
-#include <cmp_msg.h>
+#include <cmp_asn1_pool.h>
 
 #include <openssl/core_names.h>
 #include <openssl/evp.h>

@@ -99,6 +99,14 @@ harness_reset(harness_t *h)
 
 
 void
+harness_reload(harness_t *h)
+{
+    cmp_cert_cache_destroy(h->ca.cert_cache);
+    h->ca.cert_cache = harness_alloc(cmp_cert_cache_create());
+}
+
+
+void
 harness_destroy(harness_t *h)
 {
     if (h == NULL) {

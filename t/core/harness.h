@@ -97,6 +97,9 @@ extern void (*harness_fail)(const char *text);
 harness_t *harness_create(int key);
 void harness_destroy(harness_t *h);
 
+/* as after a reload of the configuration: no path is known */
+void harness_reload(harness_t *h);
+
 /* an empty store with the one secret, the time and randomness of the start */
 void harness_reset(harness_t *h);
 

@@ -304,6 +304,7 @@ test_vendor_crl(void **state)
     f->c.now = f->h->now;
 
     crl = sk_X509_CRL_pop(f->h->ca.crls);
+    harness_reload(f->h);
     test_send_signed(f, &f->h->device_cert);
     fixture_refused(f, CMP_BODY_ERROR, CMP_FAIL_SIGNER_NOT_TRUSTED,
                     FIXTURE_QUIET);

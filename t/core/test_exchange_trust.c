@@ -50,6 +50,7 @@ test_chain(fixture_t *f, X509 *cert)
 static void
 test_send(fixture_t *f, const harness_pair_t *pair)
 {
+    harness_reload(f->h);
     fixture_sign(f, pair);
     fixture_send(f, fixture_request(f, CMP_BODY_IR, NULL, f->key));
 }

@@ -176,7 +176,7 @@ test_changed(const cmp_str_t *der, size_t at, unsigned char mask, X509 *cert,
     value = der->data[at];
     der->data[at] ^= mask;
 
-    rc = cmp_msg_decode(pool, der->data, der->len, &msg, &refusal);
+    rc = cmp_msg_decode(pool, NULL, der->data, der->len, &msg, &refusal);
 
     if (rc == CMP_OK) {
         rc = test_parse(&msg);

@@ -87,7 +87,7 @@ test_decode(cmp_pool_t *pool, const unsigned char *data, size_t len,
     memset(&refusal, 0, sizeof(cmp_refusal_t));
 
     assert_int_equal(cmp_pstrdup(pool, &copy, data, len), CMP_OK);
-    test_ok(cmp_msg_decode(pool, copy.data, copy.len, msg, &refusal));
+    test_ok(cmp_msg_decode(pool, NULL, copy.data, copy.len, msg, &refusal));
 }
 
 

@@ -44,7 +44,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(copy, data, size);
 
     memset(&refusal, 0, sizeof(cmp_refusal_t));
-    rc = cmp_msg_decode(pool, copy, size, &msg, &refusal);
+    rc = cmp_msg_decode(pool, NULL, copy, size, &msg, &refusal);
 
     switch (rc) {
 

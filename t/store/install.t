@@ -32,7 +32,8 @@ sub installed {
 }
 
 
-# the module itself is not needed here, and not there with every build
+# the module and the load generator are not needed here, and not there with
+# every build
 
 sub fill {
     my ($file, $text, $mode) = @_;
@@ -43,7 +44,9 @@ sub fill {
     chmod $mode, $file;
 }
 
-mkdir tmp($_) for qw(built built/nginx built/nginx/objs elsewhere);
+mkdir tmp($_) for qw(built built/nginx built/nginx/objs built/t built/t/bench
+                     elsewhere);
+fill(tmp('built/t/bench/cmpload'), "#!/bin/sh\n", 0755);
 fill(tmp('built/nginx/objs/ngx_http_cmp_module.so'), 'module', 0644);
 fill(tmp('nginx'), "#!/bin/sh\necho '--modules-path=/usr/lib/modules' >&2\n",
      0755);
@@ -61,6 +64,7 @@ symlink $helper, tmp('built/cmpctl-seal') or die;
 
 is($status, 0, 'installs') or diag($out, $err);
 ok(-f "$dest/usr/lib/modules/ngx_http_cmp_module.so", 'the module');
+ok(-x "$dest/usr/local/bin/cmpload", 'the load generator');
 
 my @odd = grep { -e && ! /\.(?:pm|sql)$/ } glob("$share/*/* $share/*/*/*.*");
 

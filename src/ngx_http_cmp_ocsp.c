@@ -15,6 +15,8 @@ static ngx_int_t ngx_http_cmp_ocsp_get(ngx_http_cmp_ocsp_ctx_t *ctx,
 static void ngx_http_cmp_ocsp_body_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_cmp_ocsp_begin(ngx_http_cmp_ocsp_ctx_t *ctx,
     ngx_str_t *der);
+static ngx_int_t ngx_http_cmp_ocsp_kept(ngx_http_cmp_ocsp_ctx_t *ctx,
+    ngx_str_t *der);
 static ngx_int_t ngx_http_cmp_ocsp_headers(ngx_http_cmp_ocsp_ctx_t *ctx);
 static ngx_http_cmp_ocsp_ctx_t *ngx_http_cmp_ocsp_create_ctx(
     ngx_http_request_t *r, ngx_http_cmp_ca_t *ca);
@@ -214,9 +216,17 @@ ngx_http_cmp_ocsp_body_handler(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_cmp_ocsp_begin(ngx_http_cmp_ocsp_ctx_t *ctx, ngx_str_t *der)
 {
-    int        rc;
-    time_t     now;
-    ngx_int_t  found;
+    int     rc;
+    time_t  now;
+
+    if (ngx_http_cmp_ocsp_kept(ctx, der) == NGX_OK) {
+        return ngx_http_cmp_ocsp_answer(ctx);
+    }
+
+    ctx->pool = cmp_pool_create();
+    if (ctx->pool == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
 
     rc = cmp_ocsp_parse(&ctx->ca->ca, der->data, der->len, ctx->pool,
                         &ctx->ocsp);
@@ -249,15 +259,45 @@ ngx_http_cmp_ocsp_begin(ngx_http_cmp_ocsp_ctx_t *ctx, ngx_str_t *der)
     if (ctx->cacheable) {
         ngx_http_cmp_ocsp_key(ctx);
 
-        found = ngx_http_cmp_ocsp_lookup(ctx->main, &ctx->key,
-                                         ctx->request->pool, ctx->now,
-                                         &ctx->answer);
-        if (found == NGX_OK) {
+        if (ngx_http_cmp_ocsp_lookup(ctx->main, &ctx->key, ctx->request->pool,
+                                     ctx->now, &ctx->answer)
+            == NGX_OK)
+        {
             return ngx_http_cmp_ocsp_answer(ctx);
         }
     }
 
     return ngx_http_cmp_ocsp_load(ctx);
+}
+
+
+/*
+ * An answer that is kept does not outlive the certificate of who signed it, so
+ * nothing else has to be asked.
+ */
+
+static ngx_int_t
+ngx_http_cmp_ocsp_kept(ngx_http_cmp_ocsp_ctx_t *ctx, ngx_str_t *der)
+{
+    if (ctx->ca->registered == 0
+        || cmp_ocsp_parse_plain(&ctx->ca->ca, der->data, der->len, &ctx->ocsp)
+           != CMP_OK)
+    {
+        return NGX_DECLINED;
+    }
+
+    ngx_http_cmp_ocsp_key(ctx);
+
+    if (ngx_http_cmp_ocsp_lookup(ctx->main, &ctx->key, ctx->request->pool,
+                                 ctx->now, &ctx->answer)
+        != NGX_OK)
+    {
+        return NGX_DECLINED;
+    }
+
+    ctx->cacheable = 1;
+
+    return NGX_OK;
 }
 
 
@@ -400,11 +440,6 @@ ngx_http_cmp_ocsp_create_ctx(ngx_http_request_t *r, ngx_http_cmp_ca_t *ca)
                                  ngx_http_cmp_ocsp_pool_cleanup)
         != NGX_OK)
     {
-        return NULL;
-    }
-
-    ctx->pool = cmp_pool_create();
-    if (ctx->pool == NULL) {
         return NULL;
     }
 

@@ -20,8 +20,6 @@ static int cmp_ocsp_nonce(cmp_ocsp_request_t *request, X509_EXTENSION *ext);
 static int cmp_ocsp_id(const cmp_ca_t *ca, cmp_ocsp_request_t *request,
     int n);
 static int cmp_ocsp_hash(const ASN1_OBJECT *md);
-static int cmp_ocsp_issuer(const cmp_ca_t *ca, int hash,
-    const ASN1_OCTET_STRING *name, const ASN1_OCTET_STRING *key, size_t *n);
 static int cmp_ocsp_statuses(const cmp_ocsp_request_t *request,
     OCSP_BASICRESP *basic, int64_t now, int64_t next);
 static int cmp_ocsp_sign(const cmp_ocsp_signer_t *signer,
@@ -168,6 +166,7 @@ cmp_ocsp_id(const cmp_ca_t *ca, cmp_ocsp_request_t *request, int n)
 {
     int                 i, hash;
     size_t              issuer;
+    cmp_str_t           name_hash, key_hash;
     OCSP_ONEREQ        *one;
     ASN1_OBJECT        *md;
     ASN1_INTEGER       *serial;
@@ -193,9 +192,12 @@ cmp_ocsp_id(const cmp_ca_t *ca, cmp_ocsp_request_t *request, int n)
     }
 
     hash = cmp_ocsp_hash(md);
+    name_hash = cmp_octets(name);
+    key_hash = cmp_octets(key);
 
     if (hash < 0
-        || cmp_ocsp_issuer(ca, hash, name, key, &issuer) != CMP_OK
+        || cmp_ocsp_find_issuer(ca, hash, &name_hash, &key_hash, &issuer)
+           != CMP_OK
         || (n != 0 && issuer != request->issuer_index))
     {
         return cmp_ocsp_refuse(request, OCSP_RESPONSE_STATUS_UNAUTHORIZED,
@@ -246,9 +248,9 @@ cmp_ocsp_hash(const ASN1_OBJECT *md)
 }
 
 
-static int
-cmp_ocsp_issuer(const cmp_ca_t *ca, int hash, const ASN1_OCTET_STRING *name,
-    const ASN1_OCTET_STRING *key, size_t *n)
+int
+cmp_ocsp_find_issuer(const cmp_ca_t *ca, int hash, const cmp_str_t *name,
+    const cmp_str_t *key, size_t *n)
 {
     const cmp_issuer_t       *issuer;
     const cmp_issuer_hash_t  *own;
@@ -264,10 +266,10 @@ cmp_ocsp_issuer(const cmp_ca_t *ca, int hash, const ASN1_OCTET_STRING *name,
         own = &issuer->hashes[hash];
 
         if (own->len != 0
-            && ASN1_STRING_length(name) == (int) own->len
-            && ASN1_STRING_length(key) == (int) own->len
-            && memcmp(ASN1_STRING_get0_data(name), own->name, own->len) == 0
-            && memcmp(ASN1_STRING_get0_data(key), own->key, own->len) == 0)
+            && name->len == own->len
+            && key->len == own->len
+            && memcmp(name->data, own->name, own->len) == 0
+            && memcmp(key->data, own->key, own->len) == 0)
         {
             return CMP_OK;
         }

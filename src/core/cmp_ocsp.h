@@ -69,6 +69,19 @@ int cmp_ocsp_parse(const cmp_ca_t *ca, const unsigned char *der, size_t len,
     cmp_pool_t *pool, cmp_ocsp_request_t *request);
 
 /*
+ * The same for a plain request: hash, issuer and serial, which points into
+ * der, for looking up an answer that was made before.  CMP_DECLINED when it is
+ * of any other form, or about another issuer, and cmp_ocsp_parse() has to say
+ * what it is.
+ */
+int cmp_ocsp_parse_plain(const cmp_ca_t *ca, const unsigned char *der,
+    size_t len, cmp_ocsp_request_t *request);
+
+/* by the hashes of name and key: CMP_OK and the index, or CMP_DECLINED */
+int cmp_ocsp_find_issuer(const cmp_ca_t *ca, int hash, const cmp_str_t *name,
+    const cmp_str_t *key, size_t *n);
+
+/*
  * The signed answer, DER in the pool, once the status of each id is set.
  * thisUpdate and producedAt are now, nextUpdate next (ms).  CMP_OK, CMP_ERROR.
  */

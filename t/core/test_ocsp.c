@@ -67,6 +67,36 @@ test_ocsp_ask(test_ocsp_t *o, const EVP_MD *md, int n)
 }
 
 
+/* a request that is read in place is one that can be decoded, to the same */
+
+static void
+test_plain(test_ocsp_t *o, const unsigned char *der, int len, int rc)
+{
+    const cmp_ocsp_id_t  *id;
+    cmp_ocsp_request_t    plain;
+
+    id = &o->request.ids[0];
+
+    if (cmp_ocsp_parse_plain(&o->t.ca, der, len, &plain) != CMP_OK) {
+        assert_false(rc == CMP_OK
+                     && o->request.nids == 1
+                     && o->request.hash <= CMP_HASH_SHA256
+                     && OCSP_REQUEST_get_ext_count(o->request.request) == 0
+                     && id->serial.len == CMP_SERIAL_LEN);
+        return;
+    }
+
+    assert_int_equal(rc, CMP_OK);
+    assert_int_equal(o->request.nids, 1);
+    assert_null(o->request.nonce);
+    assert_int_equal(plain.nids, 1);
+    assert_int_equal(plain.hash, o->request.hash);
+    assert_int_equal(plain.issuer_index, o->request.issuer_index);
+    assert_ptr_equal(plain.issuer, o->request.issuer);
+    assert_true(cmp_str_equal(&plain.ids[0].serial, &id->serial));
+}
+
+
 /* encodes, frees and parses it */
 
 static int
@@ -82,6 +112,8 @@ test_parse(test_ocsp_t *o, OCSP_REQUEST *request)
 
     rc = cmp_ocsp_parse(&o->t.ca, der, len, o->t.pool, &o->request);
     assert_int_equal(ERR_peek_error(), 0);
+
+    test_plain(o, der, len, rc);
 
     OPENSSL_free(der);
 
@@ -306,6 +338,63 @@ test_ocsp_critical(void **state)
 }
 
 
+/* whatever is changed: read in place, or left to the decoder */
+
+static void
+test_ocsp_plain(void **state)
+{
+    int             i, n, len, rc;
+    test_ocsp_t     o;
+    OCSP_REQUEST   *request;
+    unsigned char  *der, *copy, octet;
+
+    (void) state;
+
+    test_setup(&o);
+
+    for (i = 0; i < 3; i++) {
+
+        request = test_ocsp_ask(&o, (i == 0) ? EVP_sha1()
+                                    : (i == 1) ? EVP_sha256() : EVP_sha384(),
+                                1);
+        der = NULL;
+        len = i2d_OCSP_REQUEST(request, &der);
+        assert_true(len > 0);
+        OCSP_REQUEST_free(request);
+
+        assert_int_equal(cmp_ocsp_parse_plain(&o.t.ca, der, len, &o.request),
+                         (i < 2) ? CMP_OK : CMP_DECLINED);
+
+        for (n = 0; n < len; n++) {
+
+            /* no octet beyond the end is looked at */
+
+            copy = malloc(n + 1);
+            assert_non_null(copy);
+            memcpy(copy, der, n);
+
+            assert_int_equal(cmp_ocsp_parse_plain(&o.t.ca, copy, n,
+                                                  &o.request),
+                             CMP_DECLINED);
+            free(copy);
+
+            for (octet = 1; octet != 0; octet <<= 1) {
+                der[n] ^= octet;
+
+                rc = cmp_ocsp_parse(&o.t.ca, der, len, o.t.pool, &o.request);
+                test_plain(&o, der, len, rc);
+
+                der[n] ^= octet;
+            }
+        }
+
+        OPENSSL_free(der);
+    }
+
+    test_teardown(&o);
+}
+
+
 static void
 test_ocsp_refused(void **state)
 {
@@ -411,6 +500,7 @@ main(void)
         cmocka_unit_test(test_ocsp_hashes),
         cmocka_unit_test(test_ocsp_nonce),
         cmocka_unit_test(test_ocsp_critical),
+        cmocka_unit_test(test_ocsp_plain),
         cmocka_unit_test(test_ocsp_refused),
         cmocka_unit_test(test_ocsp_previous)
     };

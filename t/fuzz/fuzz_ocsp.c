@@ -38,7 +38,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     cmp_pool_t           *pool;
     unsigned char        *copy;
     cmp_ocsp_signer_t     signer;
-    cmp_ocsp_request_t    request;
+    cmp_ocsp_request_t    request, plain;
     static harness_t     *h;
 
     if (h == NULL) {
@@ -51,6 +51,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(copy, data, size);
 
     rc = cmp_ocsp_parse(&h->ca, copy, size, pool, &request);
+
+    if (cmp_ocsp_parse_plain(&h->ca, copy, size, &plain) == CMP_OK) {
+        fuzz_check(rc == CMP_OK && request.nids == 1 && request.nonce == NULL);
+        fuzz_check(plain.issuer == request.issuer);
+        fuzz_check(plain.hash == request.hash);
+        fuzz_check(cmp_str_equal(&plain.ids[0].serial,
+                                 &request.ids[0].serial));
+    }
 
     if (rc == CMP_OK) {
         fuzz_check(request.nids >= 1 && request.nids <= CMP_OCSP_MAX_IDS);

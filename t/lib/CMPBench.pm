@@ -6,6 +6,7 @@ package CMPBench;
 # the module, the load generator, and what CPU time all of these use.
 #
 #     my $bench = CMPBench->new('name');      # below build-release/bench
+#                                             # keep => 1: as it was left there
 #     $bench->database();                     # a cluster, `cmpctl init`
 #     $bench->credential($ca, $reference, $secret);
 #     $bench->nginx(http => ..., server => ..., main => ..., workers => 2);
@@ -33,7 +34,7 @@ my @running;
 
 
 sub new {
-    my ($class, $name) = @_;
+    my ($class, $name, %with) = @_;
 
     chdir "$FindBin::Bin/../.." or die "$name: $!\n";
     $ENV{PATH} .= ':/usr/sbin:/usr/local/sbin';
@@ -45,6 +46,7 @@ sub new {
 
     my $self = bless {
         name => $name, out => $out, results => "$out/bench",
+        keep => $with{keep},
         dir => "$out/bench/$name",
         module => "$out/nginx/objs/ngx_http_cmp_module.so",
         cmpload => "$out/t/bench/cmpload",
@@ -55,7 +57,7 @@ sub new {
 
     system('t/lib/pgcluster', 'stop', "$self->{dir}/pg", 'immediate')
         if -d "$self->{dir}/pg";
-    File::Path::remove_tree($self->{dir});
+    File::Path::remove_tree($self->{dir}) if !$self->{keep};
     File::Path::make_path("$self->{dir}/nginx");
 
     $ENV{CMPCTL_SEAL} = "$out/cmpctl-seal";
@@ -116,7 +118,8 @@ sub pki {
     my ($self, $name, $key) = @_;
     my $dir = "$self->{dir}/$name";
 
-    $self->output("t/lib/mkpki $dir " . ($key // 'P-256') . ' 2>&1');
+    $self->output("t/lib/mkpki $dir " . ($key // 'P-256') . ' 2>&1')
+        if !-d $dir;
 
     # one key seals the secrets of all CAs
 
@@ -132,7 +135,8 @@ sub database {
     ($self->{admin}) = $self->output("t/lib/pgcluster start $self->{dir}/pg")
         =~ /^(host=.*)$/m;
     ($self->{host}) = $self->{admin} =~ /^host=(\S+)/;
-    $self->output("sql/cmpctl --dsn '$self->{admin}' init 2>&1");
+    $self->output("sql/cmpctl --dsn '$self->{admin}' init 2>&1")
+        if !$self->{keep};
 }
 
 

@@ -16,6 +16,7 @@ credential(reference => 'device1', secret => 'insecure');
 
 our $cmpload = "build-$ENV{TEST_CMP_BUILD}/t/bench/cmpload";
 our @mac = (qw(--ref device1 --secret insecure), '--ca', pki('ca-chain.pem'));
+our @devices = ('--ca', pki('ca-chain.pem'));
 our @signature = ('--cert', pki('ra.pem'), '--key', pki('ra.key'), '--ca',
                   pki('ca-chain.pem'));
 
@@ -24,7 +25,7 @@ our @signature = ('--cert', pki('ra.pem'), '--key', pki('ra.key'), '--ca',
 if ((execute('openssl', 'x509', '-in', pki('ca.pem'), '-noout', '-text'))[1]
     =~ /Signature Algorithm: ML-DSA/)
 {
-    push @$_, '--pvno', 3 for \@mac, \@signature;
+    push @$_, '--pvno', 3 for \@mac, \@signature, \@devices;
 }
 
 our $locations = default_config() . <<'_EOC_';
@@ -44,6 +45,8 @@ if ((execute('openssl', 'list', '-public-key-algorithms'))[1] =~ /ML-DSA-44/) {
 }
 
 our $http = default_http_config(@ca);
+our $vendor = default_http_config(@ca, ca => 'trusted_certificate '
+    . pki('vendor-root.pem') . '; trusted_crl ' . pki('vendor.crl') . ';');
 our $delegated = default_http_config(ca => 'ocsp responder=delegated;');
 our $manual = default_http_config(@ca, profile => 'approval manual;');
 
@@ -218,6 +221,88 @@ is(join(',', @serials),
    sql("SELECT string_agg(encode(serial, 'hex'), ',' ORDER BY serial)
         FROM cmp.certificate WHERE subject LIKE 'CN=a0-%'"),
    'serial numbers');
+
+
+
+=== a folder of devices: each signs with its own certificate
+--- http_config eval: $main::vendor
+--- config eval: $main::locations
+--- test
+my ($status, $out) = execute("build-$ENV{TEST_CMP_BUILD}/t/bench/device_certs",
+                             pki('vendor-root') =~ s/\.pem$//r, 5,
+                             tmp('devices'));
+
+is($status, 0, 'five devices') or diag($out);
+main::spew('devices/device.txt', 'no certificate');
+
+my @devices = (@main::devices, '--certs', tmp('devices'));
+my $subjects = 'SELECT string_agg(n::text, \',\' ORDER BY subject) FROM (SELECT'
+    . ' subject, count(*) AS n FROM cmp.certificate WHERE subject LIKE'
+    . ' \'%serialNumber=10000%\' GROUP BY subject) AS devices';
+my $signers = 'SELECT count(DISTINCT signer) FROM cmp.transaction';
+my $before = sql($signers);
+
+for my $op (qw(ir ir-implicit)) {
+    my $r = main::cmpload_ok($op, '/pkix/', 12, @devices);
+
+    is($r->{signers}, 5, "$op: signers");
+    is($r->{protection}, 'signature', "$op: protection");
+}
+
+# by turns, from the first on; a certificate has the subject of its device
+
+is(sql($subjects), '6,6,4,4,4', 'of each device');
+is(sql($signers) - $before, 5, 'five signers');
+
+# kur has signers of its own, they update what the devices were given
+
+main::cmpload_ok('kur', '/pkix/', 5, @devices);
+is(sql($subjects), '8,8,6,6,6', 'updates');
+
+# each of them is a device of this subject, and of no other
+
+main::cmpload_errors('refused', 3, qr/for this subject/, 'ir', '/pkix/', '-n',
+                     3, @devices, '--subject', '/CN=another');
+
+
+
+=== signers that cannot be used
+--- http_config eval: $main::http
+--- config eval: $main::locations
+--- test
+my @n = map { tmp("signers$_") } 0 .. 4;
+my ($cert, $key, $other) = map { CMPTest::slurp(pki($_)) }
+    qw(ra.pem ra.key vendor-device.key);
+
+sub unusable {
+    my ($name, $text, @options) = @_;
+    my ($status, $out) = main::cmpload('genm', '/pkix/', '-n', 1, '--ca',
+                                       pki('ca-chain.pem'), @options);
+
+    is($status, 2, "$name: exit code");
+    like($out, $text, "$name: text");
+}
+
+mkdir $_ for @n;
+main::spew('signers0/a.txt', "$cert$key");
+main::spew('signers1/a.pem', "$cert$key");
+main::spew('signers1/b.pem', $key);
+main::spew('signers2/a.pem', $cert);
+main::spew('signers3/a.pem', "$cert$key");
+main::spew('signers3/b.pem', "$cert$other");
+main::spew('signers4/a.pem', "$cert$key");
+
+unusable('no folder', qr/signers9": No such file/, '--certs', tmp('signers9'));
+unusable('no .pem', qr/no \*\.pem in/, '--certs', $n[0]);
+unusable('no certificate', qr{no certificate in ".*/b\.pem"}, '--certs', $n[1]);
+unusable('no key', qr{no private key in ".*/a\.pem"}, '--certs', $n[2]);
+unusable('another key', qr{/b\.pem": the key is not that}, '--certs', $n[3]);
+unusable('a secret too', qr/only one of/, '--certs', $n[4], '--secret', 'x');
+unusable('a certificate too', qr/only one of/, '--certs', $n[4],
+         '--cert', pki('ra.pem'), '--key', pki('ra.key'));
+
+main::cmpload_ok('genm', '/pkix/', 3, '--ca', pki('ca-chain.pem'), '--certs',
+                 $n[4]);
 
 
 

@@ -32,6 +32,7 @@
 
 #define LOAD_MAX_CONNECTIONS   20000
 #define LOAD_MAX_REQUESTS      10000000
+#define LOAD_MAX_SIGNERS       100000
 #define LOAD_MAX_ANSWER        1048576
 #define LOAD_MAX_FILE          1073741824       /* of get */
 #define LOAD_MAX_HEADERS       8192
@@ -111,11 +112,12 @@ typedef struct {
     const char            *reference;       /* MAC, unless there is a signer */
     char                  *secret;
     long                   iterations;
-    load_signer_t          signer;
+    load_signer_t         *signers;         /* of each operation the next */
+    long                   nsigners;        /* 0: MAC */
 
     STACK_OF(X509)        *ca;              /* the first issues */
     const char            *key;             /* "P-256", ... */
-    const char            *subject;
+    const char            *subject;         /* NULL: that of the signer */
     const char            *profile;         /* certProfile; NULL: none */
     long                   pvno;
 
@@ -316,6 +318,15 @@ char *load_file_secret(const char *value);
 STACK_OF(X509) *load_file_certs(const char *file);
 EVP_PKEY *load_file_key(const char *file);
 X509_NAME *load_name(const char *text, long number);
+
+
+/*
+ * cmpload_signer.c: one signer, or one of each *.pem in the folder, in the
+ * order of their names; an error ends the program
+ */
+void load_signer_file(load_conf_t *conf, const char *certs, const char *key);
+void load_signer_folder(load_conf_t *conf, const char *folder);
+void load_signer_free(load_conf_t *conf);
 
 
 /* cmpload_url.c: address, host and path of the URL */

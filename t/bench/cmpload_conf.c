@@ -26,6 +26,7 @@ enum {
     LOAD_OPT_ITERATIONS,
     LOAD_OPT_CERT,
     LOAD_OPT_KEY,
+    LOAD_OPT_CERTS,
     LOAD_OPT_CA,
     LOAD_OPT_NEWKEY,
     LOAD_OPT_SUBJECT,
@@ -57,6 +58,7 @@ static void load_conf_request(load_conf_t *conf, int option,
 static void load_conf_requests(load_conf_t *conf);
 static void load_conf_check(load_conf_t *conf, char **files);
 static void load_conf_cmp(load_conf_t *conf, char **files);
+static void load_conf_protection(load_conf_t *conf, char **files);
 static const EVP_MD *load_conf_digest(const char *value);
 static int load_conf_status(const char *value);
 static int load_conf_verify(const char *value);
@@ -72,6 +74,7 @@ static const struct option  load_options[] = {
     { "iterations",      required_argument, NULL, LOAD_OPT_ITERATIONS },
     { "cert",            required_argument, NULL, LOAD_OPT_CERT },
     { "key",             required_argument, NULL, LOAD_OPT_KEY },
+    { "certs",           required_argument, NULL, LOAD_OPT_CERTS },
     { "ca",              required_argument, NULL, LOAD_OPT_CA },
     { "newkey",          required_argument, NULL, LOAD_OPT_NEWKEY },
     { "subject",         required_argument, NULL, LOAD_OPT_SUBJECT },
@@ -129,6 +132,7 @@ static const load_op_t  load_ops[] = {
 enum {
     LOAD_FILE_CERT = 0,
     LOAD_FILE_KEY,
+    LOAD_FILE_CERTS,
     LOAD_FILE_CA,
     LOAD_FILES
 };
@@ -165,7 +169,6 @@ load_conf_parse(load_conf_t *conf, int argc, char **argv)
 
     conf->iterations = 500;
     conf->key = "P-256";
-    conf->subject = "/CN=load-%n";
     conf->pvno = CMP_PVNO_2000;
     conf->connections = 1;
     conf->requests = 0;
@@ -215,9 +218,7 @@ load_conf_free(load_conf_t *conf)
         free(conf->secret);
     }
 
-    X509_free(conf->signer.cert);
-    EVP_PKEY_free(conf->signer.key);
-    sk_X509_pop_free(conf->signer.chain, X509_free);
+    load_signer_free(conf);
     sk_X509_pop_free(conf->ca, X509_free);
 }
 
@@ -323,6 +324,10 @@ load_conf_request(load_conf_t *conf, int option, const char *value,
 
     case LOAD_OPT_KEY:
         files[LOAD_FILE_KEY] = (char *) value;
+        break;
+
+    case LOAD_OPT_CERTS:
+        files[LOAD_FILE_CERTS] = (char *) value;
         break;
 
     case LOAD_OPT_CA:
@@ -469,31 +474,45 @@ load_conf_cmp(load_conf_t *conf, char **files)
         load_fatal("there is no key \"%s\" here, but %s", conf->key, kinds);
     }
 
-    name = load_name(conf->subject, 0);
-    X509_NAME_free(name);
+    if (conf->subject == NULL && files[LOAD_FILE_CERTS] == NULL) {
+        conf->subject = "/CN=load-%n";
+    }
 
-    if ((files[LOAD_FILE_CERT] == NULL) != (files[LOAD_FILE_KEY] == NULL)) {
+    if (conf->subject != NULL) {
+        name = load_name(conf->subject, 0);
+        X509_NAME_free(name);
+    }
+
+    load_conf_protection(conf, files);
+}
+
+
+static void
+load_conf_protection(load_conf_t *conf, char **files)
+{
+    char  *cert, *key, *certs;
+
+    cert = files[LOAD_FILE_CERT];
+    key = files[LOAD_FILE_KEY];
+    certs = files[LOAD_FILE_CERTS];
+
+    if ((cert == NULL) != (key == NULL)) {
         load_fatal("--cert and --key go together");
     }
 
-    if (files[LOAD_FILE_CERT] == NULL) {
-        if (conf->secret == NULL || conf->reference == NULL) {
-            load_fatal("--ref and --secret, or --cert and --key are needed");
-        }
-
-        return;
+    if ((conf->secret != NULL) + (cert != NULL) + (certs != NULL) > 1) {
+        load_fatal("only one of --secret, --cert and --certs");
     }
 
-    if (conf->secret != NULL) {
-        load_fatal("either --secret or --cert");
-    }
+    if (certs != NULL) {
+        load_signer_folder(conf, certs);
 
-    conf->signer.chain = load_file_certs(files[LOAD_FILE_CERT]);
-    conf->signer.cert = sk_X509_shift(conf->signer.chain);
-    conf->signer.key = load_file_key(files[LOAD_FILE_KEY]);
+    } else if (cert != NULL) {
+        load_signer_file(conf, cert, key);
 
-    if (X509_check_private_key(conf->signer.cert, conf->signer.key) != 1) {
-        load_fatal("the key is not that of the certificate");
+    } else if (conf->secret == NULL || conf->reference == NULL) {
+        load_fatal("--ref and --secret, --cert and --key, or --certs are "
+                   "needed");
     }
 }
 

@@ -92,6 +92,7 @@ load_file_certs(const char *file)
 EVP_PKEY *
 load_file_key(const char *file)
 {
+    char       err[256];
     FILE      *fp;
     EVP_PKEY  *key;
 
@@ -104,7 +105,8 @@ load_file_key(const char *file)
     (void) fclose(fp);
 
     if (key == NULL) {
-        load_fatal_crypto(file);
+        cmp_crypto_error(err, sizeof(err));
+        load_fatal("no private key in \"%s\": %s", file, err);
     }
 
     return key;

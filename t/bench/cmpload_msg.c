@@ -382,9 +382,11 @@ load_sequence(const ASN1_ITEM *it, const void *value)
 static void
 load_task_key(load_t *load, load_task_t *task)
 {
-    int           len;
-    X509_NAME    *name;
-    X509_PUBKEY  *public;
+    int                   len;
+    X509_NAME            *name;
+    X509_PUBKEY          *public;
+    load_signer_t         own;
+    const load_signer_t  *signer;
 
     task->key = load_keys_make(load->keys);
 
@@ -394,11 +396,17 @@ load_task_key(load_t *load, load_task_t *task)
     task->spki.len = len;
     X509_PUBKEY_free(public);
 
-    /* an update keeps the subject */
+    signer = load_task_signer(load, task, &own);
 
-    name = (task->old != NULL) ? X509_NAME_dup(X509_get_subject_name(
-                                                                 task->old))
-                               : load_name(load->conf->subject, task->number);
+    /* an update keeps the subject, so does a device with its own */
+
+    if (task->old != NULL || load->conf->subject == NULL) {
+        name = X509_NAME_dup(X509_get_subject_name(signer->cert));
+
+    } else {
+        name = load_name(load->conf->subject, task->number);
+    }
+
     load_must(name != NULL);
 
     len = i2d_X509_NAME(name, &task->subject.data);

@@ -69,6 +69,10 @@ load_text(load_t *load)
                conf->key);
     }
 
+    if (conf->nsigners > 1) {
+        printf(", %ld signers", conf->nsigners);
+    }
+
     printf("\n");
 
     if (conf->rate != 0) {
@@ -221,6 +225,7 @@ load_json_settings(const load_t *load)
     load_json_string("url", conf->url, ",");
     load_json_string("protection", cmp ? load_protection_name(conf) : NULL,
                      ",");
+    load_json_number("signers", conf->nsigners);
     load_json_string("key", cmp ? conf->key : NULL, ",");
     load_json_string("profile", conf->profile, ",");
     load_json_number("pvno", cmp ? conf->pvno : 0);

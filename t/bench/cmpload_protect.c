@@ -145,6 +145,10 @@ const load_signer_t *
 load_task_signer(const load_t *load, const load_task_t *task,
     load_signer_t *own)
 {
+    const load_conf_t  *conf;
+
+    conf = load->conf;
+
     if (task->old != NULL) {
         own->cert = task->old;
         own->key = task->old_key;
@@ -153,7 +157,11 @@ load_task_signer(const load_t *load, const load_task_t *task,
         return own;
     }
 
-    return (load->conf->signer.cert != NULL) ? &load->conf->signer : NULL;
+    if (conf->nsigners == 0) {
+        return NULL;
+    }
+
+    return &conf->signers[task->number % conf->nsigners];
 }
 
 

@@ -129,6 +129,19 @@ sub pki {
 }
 
 
+# a folder with N devices of the manufacturer, for cmpload --certs
+
+sub devices {
+    my ($self, $pki, $n, $name) = @_;
+    my $dir = "$self->{dir}/" . ($name // 'devices');
+
+    $self->output("$self->{out}/t/bench/device_certs $pki/vendor-root $n $dir"
+        . ' 2>&1') if !-d $dir;
+
+    return $dir;
+}
+
+
 sub database {
     my ($self) = @_;
 

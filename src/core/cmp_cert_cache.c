@@ -19,10 +19,18 @@ typedef struct {
 } cmp_cert_entry_t;
 
 
+typedef struct {
+    X509_CRL          *crl;                 /* NULL: empty */
+    X509              *issuer;
+} cmp_cert_crl_t;
+
+
 struct cmp_cert_cache_s {
     CRYPTO_RWLOCK     *lock;
     uint64_t           clock;
     cmp_cert_entry_t   entries[CMP_CERT_CACHE_ENTRIES];
+    cmp_cert_crl_t     crls[CMP_CERT_CACHE_CRLS];
+    size_t             crl;                 /* the next to replace */
 };
 
 
@@ -64,6 +72,11 @@ cmp_cert_cache_destroy(cmp_cert_cache_t *cache)
 
     for (i = 0; i < CMP_CERT_CACHE_ENTRIES; i++) {
         cmp_cert_known_free(&cache->entries[i].known);
+    }
+
+    for (i = 0; i < CMP_CERT_CACHE_CRLS; i++) {
+        X509_CRL_free(cache->crls[i].crl);
+        X509_free(cache->crls[i].issuer);
     }
 
     CRYPTO_THREAD_lock_free(cache->lock);
@@ -164,6 +177,61 @@ cmp_cert_known_copy(cmp_cert_known_t *copy, const cmp_cert_known_t *known)
     if (copy->certs != NULL && known->path != NULL) {
         copy->path = X509_chain_up_ref(known->path);
     }
+}
+
+
+int
+cmp_cert_cache_has_crl(cmp_cert_cache_t *cache, const X509_CRL *crl,
+    const X509 *issuer)
+{
+    int              found;
+    size_t           i;
+    cmp_cert_crl_t  *known;
+
+    if (CRYPTO_THREAD_read_lock(cache->lock) != 1) {
+        return 0;
+    }
+
+    found = 0;
+
+    for (i = 0; found == 0 && i < CMP_CERT_CACHE_CRLS; i++) {
+
+        known = &cache->crls[i];
+
+        found = (known->crl != NULL
+                 && known->crl == crl
+                 && X509_cmp(known->issuer, issuer) == 0);
+    }
+
+    CRYPTO_THREAD_unlock(cache->lock);
+
+    return found;
+}
+
+
+void
+cmp_cert_cache_put_crl(cmp_cert_cache_t *cache, X509_CRL *crl, X509 *issuer)
+{
+    cmp_cert_crl_t  old, new;
+
+    new.crl = (X509_CRL_up_ref(crl) == 1) ? crl : NULL;
+    new.issuer = (X509_up_ref(issuer) == 1) ? issuer : NULL;
+
+    old = new;
+
+    if (new.crl != NULL
+        && new.issuer != NULL
+        && CRYPTO_THREAD_write_lock(cache->lock) == 1)
+    {
+        old = cache->crls[cache->crl];
+        cache->crls[cache->crl] = new;
+        cache->crl = (cache->crl + 1) % CMP_CERT_CACHE_CRLS;
+
+        CRYPTO_THREAD_unlock(cache->lock);
+    }
+
+    X509_CRL_free(old.crl);
+    X509_free(old.issuer);
 }
 
 

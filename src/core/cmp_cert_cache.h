@@ -6,7 +6,8 @@
  * of a transaction, and to decode them, to build their path and to look into
  * CRLs takes more time than the rest of its message.  Only what was
  * authenticated is kept, by the hash of its octets, and what is known of a
- * path only as long as nothing that it depends on has ended.
+ * path only as long as nothing that it depends on has ended.  And which CRLs
+ * are known to be by their issuers, for the devices that come the first time.
  */
 
 
@@ -21,6 +22,7 @@
 
 
 #define CMP_CERT_CACHE_ENTRIES  256
+#define CMP_CERT_CACHE_CRLS     32
 #define CMP_CERT_CACHE_OCTETS   8192    /* of extraCerts that are kept */
 
 
@@ -63,6 +65,17 @@ void cmp_cert_cache_find(cmp_cert_cache_t *cache, const unsigned char *hash,
  */
 void cmp_cert_cache_put(cmp_cert_cache_t *cache, const unsigned char *hash,
     const cmp_cert_known_t *known);
+
+/*
+ * Whether it is known that the issuer's key has signed the CRL, which is the
+ * object that was put, not an equal one.
+ */
+int cmp_cert_cache_has_crl(cmp_cert_cache_t *cache, const X509_CRL *crl,
+    const X509 *issuer);
+
+/* keeps references; without memory it is not known */
+void cmp_cert_cache_put_crl(cmp_cert_cache_t *cache, X509_CRL *crl,
+    X509 *issuer);
 
 /* frees what it has, not the structure */
 void cmp_cert_known_free(cmp_cert_known_t *known);

@@ -551,6 +551,10 @@ cmp_path_check_crls(const cmp_ca_t *ca, const cmp_signer_t *signer,
                           "its issuer is not known");
     }
 
+    if (cmp_path_not_revoked(ca, signer->path, now) != 0) {
+        return CMP_OK;
+    }
+
     rc = CMP_ERROR;
 
     if (cmp_path_create(&path) != CMP_OK) {

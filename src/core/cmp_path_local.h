@@ -37,5 +37,12 @@ int cmp_path_to_issuer(const cmp_ca_t *ca, const cmp_msg_t *msg, int64_t now,
 int cmp_path_check_crls(const cmp_ca_t *ca, const cmp_signer_t *signer,
     int64_t now, cmp_refusal_t *refusal);
 
+/*
+ * 1 when plain and current CRLs of the issuers name nothing of the path but
+ * perhaps its end; 0: that is not known, see cmp_path_check_crls().
+ */
+int cmp_path_not_revoked(const cmp_ca_t *ca, const STACK_OF(X509) *path,
+    int64_t now);
+
 
 #endif /* _CMP_PATH_LOCAL_H_INCLUDED_ */

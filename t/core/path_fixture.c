@@ -197,11 +197,33 @@ path_find_without(void)
 }
 
 
+/* what is known of CRLs may make it faster, not another one */
+
 int
 path_revocation(void)
 {
-    return cmp_path_check_revocation(&path_ca, &path_signer, TEST_NOW,
-                                     &path_refusal);
+    int                i, rc;
+    cmp_refusal_t      refusal;
+    cmp_cert_cache_t  *cache;
+
+    cache = path_ca.cert_cache;
+    path_ca.cert_cache = NULL;
+
+    memset(&refusal, 0, sizeof(cmp_refusal_t));
+    rc = cmp_path_check_revocation(&path_ca, &path_signer, TEST_NOW, &refusal);
+
+    path_ca.cert_cache = cache;
+
+    for (i = 0; i < 2; i++) {
+        memset(&path_refusal, 0, sizeof(cmp_refusal_t));
+        assert_int_equal(cmp_path_check_revocation(&path_ca, &path_signer,
+                                                   TEST_NOW, &path_refusal),
+                         rc);
+        assert_int_equal(path_refusal.code, refusal.code);
+        assert_string_equal(path_refusal.log, refusal.log);
+    }
+
+    return rc;
 }
 
 
@@ -229,6 +251,8 @@ path_setup(void **state)
     path_vendor = path_ca_pair("/CN=vendor", NULL);
 
     test_ca(&path_ca);
+    path_ca.cert_cache = cmp_cert_cache_create();
+    assert_non_null(path_ca.cert_cache);
     path_ca.current.certificate = path_issuer->cert;
     path_ca.current.key = path_issuer->key;
     path_ca.subject = X509_get_subject_name(path_issuer->cert);
@@ -252,6 +276,7 @@ path_teardown(void **state)
     (void) state;
 
     cmp_pool_destroy(path_pool);
+    cmp_cert_cache_destroy(path_ca.cert_cache);
 
     for (i = 0; i < npairs; i++) {
         X509_free(pairs[i].cert);

@@ -77,6 +77,7 @@ X509_CRL *path_crl(const path_pair_t *by, const path_pair_t *revoked);
 int path_find(void);
 int path_find_without(void);
 
+/* of path_signer; as it is without a cache */
 int path_revocation(void);
 
 

@@ -112,6 +112,49 @@ test_cache(void **state)
 }
 
 
+/* by object and issuer, as many as there is room for */
+
+static void
+test_crls(void **state)
+{
+    int                i;
+    X509              *cert, *other;
+    X509_CRL          *crls[CMP_CERT_CACHE_CRLS + 1];
+    fixture_t         *f;
+    cmp_cert_cache_t  *cache;
+
+    f = *state;
+    cert = f->h->device_cert.cert;
+    other = f->h->vendor.cert;
+    cache = cmp_cert_cache_create();
+
+    for (i = 0; i <= CMP_CERT_CACHE_CRLS; i++) {
+        crls[i] = X509_CRL_new();
+        assert_int_equal(cmp_cert_cache_has_crl(cache, crls[i], cert), 0);
+    }
+
+    for (i = 0; i < CMP_CERT_CACHE_CRLS; i++) {
+        cmp_cert_cache_put_crl(cache, crls[i], cert);
+    }
+
+    for (i = 0; i < CMP_CERT_CACHE_CRLS; i++) {
+        assert_int_equal(cmp_cert_cache_has_crl(cache, crls[i], cert), 1);
+        assert_int_equal(cmp_cert_cache_has_crl(cache, crls[i], other), 0);
+    }
+
+    cmp_cert_cache_put_crl(cache, crls[i], cert);
+    assert_int_equal(cmp_cert_cache_has_crl(cache, crls[i], cert), 1);
+    assert_int_equal(cmp_cert_cache_has_crl(cache, crls[0], cert), 0);
+    assert_int_equal(cmp_cert_cache_has_crl(cache, crls[1], cert), 1);
+
+    for (i = 0; i <= CMP_CERT_CACHE_CRLS; i++) {
+        X509_CRL_free(crls[i]);
+    }
+
+    cmp_cert_cache_destroy(cache);
+}
+
+
 static void
 test_send(fixture_t *f, const harness_pair_t *pair)
 {
@@ -300,6 +343,7 @@ main(void)
 {
     const struct CMUnitTest  tests[] = {
         fixture_test(test_cache),
+        fixture_test(test_crls),
         fixture_test(test_known),
         fixture_test(test_until),
         fixture_test(test_refused_signer),

@@ -388,6 +388,220 @@ test_vendor_crl_fitness(void **state)
 }
 
 
+/* is the CRL of path_crls() known to be the vendor's, for anything */
+
+static int
+test_known(void)
+{
+    return cmp_cert_cache_has_crl(path_ca.cert_cache,
+                                  sk_X509_CRL_value(path_ca.crls, 0),
+                                  path_vendor->cert);
+}
+
+
+/* a CRL of the vendor with this extension, decoded anew; revoked: or NULL */
+
+static X509_CRL *
+test_extended(int nid, const char *value, int critical,
+    const path_pair_t *revoked)
+{
+    X509_CRL        *crl, *copy;
+    X509_REVOKED    *entry;
+    X509_EXTENSION  *ext;
+
+    crl = path_crl(path_vendor, revoked);
+    ext = pki_extension(nid, value);
+    assert_int_equal(X509_EXTENSION_set_critical(ext, critical), 1);
+
+    if (revoked != NULL) {
+        entry = sk_X509_REVOKED_value(X509_CRL_get_REVOKED(crl), 0);
+        assert_int_equal(X509_REVOKED_add_ext(entry, ext, -1), 1);
+
+    } else {
+        assert_int_equal(X509_CRL_add_ext(crl, ext, -1), 1);
+    }
+
+    X509_EXTENSION_free(ext);
+    assert_true(X509_CRL_sign(crl, path_vendor->key, EVP_sha256()) > 0);
+
+    copy = cmp_asn1_dup(X509_CRL, crl);
+    assert_non_null(copy);
+    X509_CRL_free(crl);
+
+    return copy;
+}
+
+
+static void
+test_vendor_crl_known(void **state)
+{
+    path_pair_t  *device, *other, *twin;
+
+    (void) state;
+
+    device = path_pair("/CN=device", PKI_P256, path_vendor, NULL);
+    other = path_pair("/CN=other", PKI_P256, path_vendor, NULL);
+
+    path_anchors(1, path_vendor);
+    path_send(device, NULL);
+    test_ok(path_find());
+
+    path_crls(1, path_crl(path_vendor, other));
+    assert_false(test_known());
+    test_ok(path_revocation());
+    assert_true(test_known());
+
+    /* it still has its say, and only as long as it lasts */
+
+    path_send(other, NULL);
+    test_ok(path_find());
+    path_refused(path_revocation(), CMP_REFUSE_SIGNER_REVOKED);
+
+    path_send(device, NULL);
+    test_ok(path_find());
+    path_refused(cmp_path_check_revocation(&path_ca, &path_signer,
+                                           TEST_NOW + 2 * TEST_HOUR,
+                                           &path_refusal),
+                 CMP_REFUSE_SIGNER_STATUS_UNKNOWN);
+    path_refused(cmp_path_check_revocation(&path_ca, &path_signer,
+                                           TEST_NOW - 2 * TEST_HOUR,
+                                           &path_refusal),
+                 CMP_REFUSE_SIGNER_STATUS_UNKNOWN);
+
+    /* nor is it one of somebody with the same name */
+
+    twin = path_ca_pair("/CN=vendor", NULL);
+    EVP_PKEY_free(twin->key);
+    twin->key = pki_key(PKI_P256, "twin");
+    assert_int_equal(X509_set_pubkey(twin->cert, twin->key), 1);
+    assert_true(X509_sign(twin->cert, twin->key, EVP_sha256()) > 0);
+
+    device = path_pair("/CN=device", PKI_P256, twin, NULL);
+    path_anchors(1, twin);
+    path_send(device, NULL);
+    test_ok(path_find());
+    path_refused(path_revocation(), CMP_REFUSE_SIGNER_STATUS_UNKNOWN);
+    assert_true(test_known());
+
+    path_crls(1, path_crl(twin, NULL));
+    test_ok(path_revocation());
+    assert_false(test_known());
+}
+
+
+/* a device with a point of distribution, for key compromise or anything */
+
+static path_pair_t *
+test_pointing(int reasons)
+{
+    DIST_POINT       *point;
+    path_pair_t      *device;
+    X509_EXTENSION   *ext;
+    CRL_DIST_POINTS  *points;
+
+    device = path_pair("/CN=pointing", PKI_P256, path_vendor, NULL);
+
+    ext = pki_extension(NID_crl_distribution_points, "URI:http://x/");
+    points = X509V3_EXT_d2i(ext);
+    assert_int_equal(sk_DIST_POINT_num(points), 1);
+
+    if (reasons) {
+        point = sk_DIST_POINT_value(points, 0);
+        point->reasons = ASN1_BIT_STRING_new();
+        assert_int_equal(ASN1_BIT_STRING_set_bit(point->reasons, 1, 1), 1);
+    }
+
+    assert_int_equal(X509_add1_ext_i2d(device->cert,
+                                       NID_crl_distribution_points, points, 0,
+                                       X509V3_ADD_DEFAULT),
+                     1);
+    assert_true(X509_sign(device->cert, path_vendor->key, EVP_sha256()) > 0);
+
+    CRL_DIST_POINTS_free(points);
+    X509_EXTENSION_free(ext);
+
+    return device;
+}
+
+
+/* what is not for all certificates and reasons goes the long way */
+
+static void
+test_vendor_crl_special(void **state)
+{
+    uint64_t      serial;
+    path_pair_t  *device, *other;
+
+    (void) state;
+
+    device = path_pair("/CN=device", PKI_P256, path_vendor, NULL);
+    other = path_pair("/CN=other", PKI_P256, path_vendor, NULL);
+    serial = path_serial(device);
+
+    path_anchors(1, path_vendor);
+    path_send(device, NULL);
+    test_ok(path_find());
+
+    path_crls(1, test_extended(NID_crl_number, "DER:020107", 0, NULL));
+    test_ok(path_revocation());
+    assert_true(test_known());
+
+    path_crls(1, test_extended(NID_issuing_distribution_point,
+                               "onlyuser:TRUE", 1, NULL));
+    test_ok(path_revocation());
+    assert_false(test_known());
+
+    path_crls(1, test_extended(NID_issuing_distribution_point, "onlyCA:TRUE",
+                               1, NULL));
+    path_refused(path_revocation(), CMP_REFUSE_SIGNER_STATUS_UNKNOWN);
+    assert_false(test_known());
+
+    path_crls(1, test_extended(NID_delta_crl, "DER:020106", 1, NULL));
+    (void) path_revocation();
+    assert_false(test_known());
+
+    path_crls(1, test_extended(NID_netscape_comment, "x", 0, NULL));
+    test_ok(path_revocation());
+    assert_false(test_known());
+
+    /* in an entry */
+
+    path_crls(1, test_extended(NID_netscape_comment, "x", 0, other));
+    test_ok(path_revocation());
+    assert_true(test_known());
+
+    path_crls(1, test_extended(NID_netscape_comment, "x", 1, other));
+    path_refused(path_revocation(), CMP_REFUSE_SIGNER_STATUS_UNKNOWN);
+    assert_false(test_known());
+
+    path_crls(1, test_extended(NID_certificate_issuer, "DER:3003820178", 1,
+                               other));
+    test_ok(path_revocation());
+    assert_false(test_known());
+
+    /* the newer one counts, whichever comes first */
+
+    path_crls(2, test_dated(-2, 2, &serial), path_crl(path_vendor, NULL));
+    test_ok(path_revocation());
+    path_crls(2, path_crl(path_vendor, device), test_dated(-2, 2, NULL));
+    path_refused(path_revocation(), CMP_REFUSE_SIGNER_REVOKED);
+
+    /* devices that say where a CRL is; this one is for some reasons */
+
+    path_crls(1, path_crl(path_vendor, NULL));
+    test_ok(path_revocation());
+    assert_true(test_known());
+
+    path_send(test_pointing(0), NULL);
+    test_ok(path_find());
+    test_ok(path_revocation());
+
+    path_send(test_pointing(1), NULL);
+    test_ok(path_find());
+    path_refused(path_revocation(), CMP_REFUSE_SIGNER_STATUS_UNKNOWN);
+}
+
+
 int
 main(void)
 {
@@ -396,7 +610,9 @@ main(void)
         test_case(test_vendor_fitness),
         test_case(test_vendor_depth),
         test_case(test_vendor_crl),
-        test_case(test_vendor_crl_fitness)
+        test_case(test_vendor_crl_fitness),
+        test_case(test_vendor_crl_known),
+        test_case(test_vendor_crl_special)
     };
 
     return cmocka_run_group_tests_name("path_chain", tests, NULL, NULL);

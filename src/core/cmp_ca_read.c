@@ -22,6 +22,8 @@
 static BIO *cmp_ca_open(const char *file, char *err, size_t size);
 static int cmp_ca_read_end(const char *file, int n, const char *what,
     char *err, size_t size);
+static int cmp_ca_check_crls(const char *file, STACK_OF(X509_CRL) *crls,
+    char *err, size_t size);
 static int cmp_ca_password(char *buf, int size, int writing, void *data);
 static int cmp_ca_read_store_key(const char *uri, const char *password,
     EVP_PKEY **key, char *err, size_t size);
@@ -175,12 +177,39 @@ cmp_ca_read_crls(const char *file, STACK_OF(X509_CRL) **crls, char *err,
 
     BIO_free(bio);
 
+    if (rc == CMP_OK) {
+        rc = cmp_ca_check_crls(file, list, err, size);
+    }
+
     if (rc != CMP_OK) {
         sk_X509_CRL_pop_free(list, X509_CRL_free);
         return CMP_ERROR;
     }
 
     *crls = list;
+
+    return CMP_OK;
+}
+
+
+/* libcrypto would take a delta CRL for a newer complete one */
+
+static int
+cmp_ca_check_crls(const char *file, STACK_OF(X509_CRL) *crls, char *err,
+    size_t size)
+{
+    int  i;
+
+    for (i = 0; i < sk_X509_CRL_num(crls); i++) {
+
+        if (X509_CRL_get_ext_by_NID(sk_X509_CRL_value(crls, i), NID_delta_crl,
+                                    -1)
+            >= 0)
+        {
+            snprintf(err, size, "there is a delta CRL in \"%s\"", file);
+            return CMP_ERROR;
+        }
+    }
 
     return CMP_OK;
 }

@@ -179,6 +179,7 @@ test_ca_read_crls(void **state)
     X509                *cert;
     EVP_PKEY            *own;
     X509_CRL            *crl;
+    X509_EXTENSION      *ext;
     STACK_OF(X509_CRL)  *crls;
 
     (void) state;
@@ -200,6 +201,20 @@ test_ca_read_crls(void **state)
     test_ok(cmp_ca_read_crls(path, &crls, err, sizeof(err)));
     assert_int_equal(sk_X509_CRL_num(crls), 1);
     sk_X509_CRL_pop_free(crls, X509_CRL_free);
+
+    /* a delta CRL beside it */
+
+    ext = pki_extension(NID_delta_crl, "DER:020106");
+    assert_int_equal(X509_CRL_add_ext(crl, ext, -1), 1);
+    assert_true(X509_CRL_sign(crl, own, EVP_sha256()) > 0);
+    X509_EXTENSION_free(ext);
+
+    file = fopen(path, "a");
+    PEM_write_X509_CRL(file, crl);
+    fclose(file);
+    assert_int_equal(cmp_ca_read_crls(path, &crls, err, sizeof(err)),
+                     CMP_ERROR);
+    assert_memory_equal(err, "there is a delta CRL in \"", 25);
     X509_CRL_free(crl);
 
     unlink(path);

@@ -201,22 +201,20 @@ CREATE TABLE cmp.certificate_other PARTITION OF cmp.certificate DEFAULT
 
 
 -- One row for each public key ever certified by a CA.  A table of its own and
--- never partitioned, so that the primary key decides who has a key.
+-- never partitioned, so that the primary key decides who has a key.  The SKI
+-- of a certificate begins with key_id, so nothing else has to find a key by it.
 
 CREATE TABLE cmp.key (
     version         int4 NOT NULL DEFAULT 1,
     ca_id           int4 NOT NULL,
     confirmed       bool NOT NULL,
     compromised     bool NOT NULL DEFAULT false,
-    ski             int8,       -- the first eight octets
     key_id          cmp.key_id NOT NULL,    -- of the SHA-256 the first half
     subject_hash    cmp.sha256 NOT NULL,
     serial          bytea NOT NULL,         -- of the latest certificate
 
     PRIMARY KEY (ca_id, key_id)
 ) WITH (fillfactor = 90);
-
-CREATE INDEX key_ski ON cmp.key (ski);
 
 
 -- What CRLs are made of; a certificate that was released from hold keeps its

@@ -190,7 +190,7 @@ $$;
 -- A signer by name and SKI: of the certificates that fit the latest that is
 -- valid or on hold, else the latest.
 
-CREATE FUNCTION cmp.load_signer(p_ca int4, p_subject bytea, p_ski int8)
+CREATE FUNCTION cmp.load_signer(p_ca int4, p_subject bytea, p_ski bytea)
 RETURNS cmp.load_certificate
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
@@ -200,22 +200,20 @@ DECLARE
     v_cert      cmp.load_certificate;
     v_found     cmp.load_certificate;
 BEGIN
-    FOR v_latest IN
-        SELECT k.serial FROM cmp.key k
-        WHERE k.ski = p_ski AND k.ca_id = p_ca AND k.subject_hash = v_hash
-        LIMIT 4
-    LOOP
-        FOREACH v_serial IN ARRAY cmp.load_chain(p_ca, v_latest, v_hash) LOOP
-            v_cert := cmp.load_one(p_ca, v_serial);
+    SELECT k.serial INTO v_latest FROM cmp.key k
+    WHERE k.ca_id = p_ca AND k.key_id = substr(p_ski, 1, 16)
+        AND k.subject_hash = v_hash;
 
-            IF v_cert.state IN (1, 2) THEN
-                RETURN v_cert;
-            END IF;
+    FOREACH v_serial IN ARRAY cmp.load_chain(p_ca, v_latest, v_hash) LOOP
+        v_cert := cmp.load_one(p_ca, v_serial);
 
-            IF v_found.serial IS NULL THEN
-                v_found := v_cert;
-            END IF;
-        END LOOP;
+        IF v_cert.state IN (1, 2) THEN
+            RETURN v_cert;
+        END IF;
+
+        IF v_found.serial IS NULL THEN
+            v_found := v_cert;
+        END IF;
     END LOOP;
 
     RETURN v_found;
@@ -234,7 +232,7 @@ CREATE FUNCTION cmp.load(
     p_signer_hash       bytea,
     p_signer_serial     bytea,
     p_signer_subject    bytea,
-    p_signer_ski        int8,
+    p_signer_ski        bytea,
     p_serials           bytea[],
     p_subjects          bytea[],        -- with p_subject_keys
     p_subject_keys      bytea[],

@@ -149,17 +149,15 @@ $$;
 -- version is, if the subject is the same.
 
 CREATE FUNCTION cmp.claim_key(p_ca int4, p_key_hash bytea, p_version int4,
-    p_subject_hash bytea, p_ski int8, p_serial bytea, p_confirmed bool)
-RETURNS bytea
+    p_subject_hash bytea, p_serial bytea, p_confirmed bool) RETURNS bytea
 LANGUAGE plpgsql AS $$
 DECLARE
     v_previous  bytea;
 BEGIN
     IF p_version = 0 THEN
-        INSERT INTO cmp.key (ca_id, confirmed, ski, key_id, subject_hash,
-            serial)
-        VALUES (p_ca, p_confirmed, p_ski, substr(p_key_hash, 1, 16),
-            p_subject_hash, p_serial);
+        INSERT INTO cmp.key (ca_id, confirmed, key_id, subject_hash, serial)
+        VALUES (p_ca, p_confirmed, substr(p_key_hash, 1, 16), p_subject_hash,
+            p_serial);
 
         RETURN NULL;
     END IF;
@@ -300,7 +298,6 @@ CREATE FUNCTION cmp.commit(
     c_subject_hash      bytea[],
     c_subject           text[],
     c_key_hash          bytea[],
-    c_ski               int8[],
     c_profile           text[],
     c_predecessor       bytea[],
     c_pred_version      int4[],
@@ -455,7 +452,7 @@ BEGIN
         END IF;
 
         v_previous := cmp.claim_key(p_ca, c_key_hash[i], v_version,
-            c_subject_hash[i], c_ski[i], c_serial[i], c_state[i] = 1);
+            c_subject_hash[i], c_serial[i], c_state[i] = 1);
 
         INSERT INTO cmp.certificate (state, partition, ca_id, cert_req_id,
             credential_id, issued_at, not_before, not_after, serial,

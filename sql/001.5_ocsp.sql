@@ -147,7 +147,6 @@ CREATE FUNCTION cmp.ocsp_responder_store(
     p_subject_hash  bytea,
     p_subject       text,
     p_key_hash      bytea,
-    p_ski           int8,
     p_profile       text,
     p_not_before    timestamptz,
     p_not_after     timestamptz)
@@ -178,8 +177,7 @@ BEGIN
     WHERE o.ca_id = p_ca AND o.key_id = p_key_id AND o.number < p_number
         AND o.secret IS NOT NULL;
 
-    PERFORM cmp.claim_key(p_ca, p_key_hash, 0, p_subject_hash, p_ski, p_serial,
-        true);
+    PERFORM cmp.claim_key(p_ca, p_key_hash, 0, p_subject_hash, p_serial, true);
 
     INSERT INTO cmp.certificate (state, ca_id, cert_req_id, issued_at,
         not_before, not_after, serial, key_hash, subject_hash, profile,

@@ -28,6 +28,7 @@
 
 
 #define CMP_SHA256_LEN     32
+#define CMP_SKI_LEN        20   /* cmp_hash_key() begins with it, RFC 7093 */
 #define CMP_SERIAL_LEN     20
 #define CMP_NONCE_LEN      16
 

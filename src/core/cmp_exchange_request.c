@@ -397,6 +397,7 @@ cmp_request_prepare(cmp_exchange_t *ex, cmp_request_t *req,
 
     issue.subject = req->subject;
     issue.key = req->key;
+    issue.key_hash = req->key_hash;
     issue.extensions = req->extensions;
     issue.now = ex->conf->now;
 
@@ -593,7 +594,6 @@ cmp_request_issue(cmp_exchange_t *ex, cmp_request_t *req)
     write->subject = issue->subject_der;
     write->subject_text = issue->subject_text;
     write->key_hash = req->key_hash;
-    write->ski = issue->ski;
     write->profile = req->profile->name;
     write->not_before = issue->not_before;
     write->not_after = issue->not_after;

@@ -24,6 +24,7 @@ typedef int (*cmp_random_pt)(void *data, unsigned char *buf, size_t len);
 typedef struct {
     const X509_NAME            *subject;      /* NULL or empty: none */
     cmp_public_key_t           *key;
+    cmp_str_t                   key_hash;     /* cmp_hash_key() */
     STACK_OF(X509_EXTENSION)   *extensions;
     const ASN1_TIME            *not_before;
     const ASN1_TIME            *not_after;
@@ -48,7 +49,6 @@ typedef struct {
     cmp_str_t                   der;
     cmp_str_t                   subject_der;
     cmp_str_t                   subject_text; /* RFC 2253 */
-    cmp_str_t                   ski;
     int64_t                     not_before;   /* ms */
     int64_t                     not_after;
     int                         partition;    /* of CRLs; 0: none */

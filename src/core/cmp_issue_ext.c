@@ -26,7 +26,8 @@ static int cmp_issue_alt_names_check(cmp_issue_ctx_t *ctx,
     const GENERAL_NAMES *names);
 static void cmp_issue_free_names(void *data);
 static int cmp_issue_key_ids(cmp_issue_ctx_t *ctx);
-static int cmp_issue_ski_asked(cmp_issue_ctx_t *ctx,
+static int cmp_issue_ski_asked(cmp_issue_ctx_t *ctx, ASN1_OCTET_STRING *ski);
+static int cmp_issue_ski_sha1(cmp_issue_ctx_t *ctx,
     const ASN1_OCTET_STRING *ski);
 static int cmp_issue_aki_asked(cmp_issue_ctx_t *ctx);
 static int cmp_issue_info_urls(cmp_issue_ctx_t *ctx);
@@ -324,23 +325,19 @@ cmp_issue_extensions(cmp_issue_ctx_t *ctx)
 }
 
 
-/* subjectKeyIdentifier by method 1 of RFC 5280, 4.2.1.2; AKI likewise */
+/*
+ * subjectKeyIdentifier: the SHA-256 that the store knows the key by, shortened
+ * to 160 bits (RFC 7093, 2), so that the store finds a key by either of them.
+ */
 
 static int
 cmp_issue_key_ids(cmp_issue_ctx_t *ctx)
 {
     int                 rc;
-    unsigned            n;
-    cmp_str_t           octets;
-    unsigned char       hash[EVP_MAX_MD_SIZE];
     AUTHORITY_KEYID    *aki;
     ASN1_OCTET_STRING  *ski;
 
-    octets = cmp_octets(ctx->request->key->subject_public_key);
-
-    if (!EVP_Digest(octets.data, octets.len, hash, &n, EVP_sha1(), NULL)
-        || cmp_pstrdup(ctx->pool, &ctx->issue->ski, hash, n) != CMP_OK)
-    {
+    if (ctx->request->key_hash.len < CMP_SKI_LEN) {
         return CMP_ERROR;
     }
 
@@ -349,7 +346,8 @@ cmp_issue_key_ids(cmp_issue_ctx_t *ctx)
     ski = ASN1_OCTET_STRING_new();
 
     if (aki == NULL || ski == NULL
-        || !ASN1_OCTET_STRING_set(ski, hash, (int) n))
+        || !ASN1_OCTET_STRING_set(ski, ctx->request->key_hash.data,
+                                  CMP_SKI_LEN))
     {
         goto done;
     }
@@ -384,10 +382,16 @@ done:
 }
 
 
+/*
+ * Requests are often made with the SHA-1 of method 1 of RFC 5280, 4.2.1.2.
+ * Who asks for that gets it, but has to send the certificate with what it
+ * signs: the store does not find the key by it.
+ */
+
 static int
-cmp_issue_ski_asked(cmp_issue_ctx_t *ctx, const ASN1_OCTET_STRING *ski)
+cmp_issue_ski_asked(cmp_issue_ctx_t *ctx, ASN1_OCTET_STRING *ski)
 {
-    int                 same;
+    int                 rc;
     ASN1_OCTET_STRING  *asked;
 
     if (ctx->ski == NULL) {
@@ -399,11 +403,39 @@ cmp_issue_ski_asked(cmp_issue_ctx_t *ctx, const ASN1_OCTET_STRING *ski)
         return CMP_DECLINED;
     }
 
-    same = (ASN1_OCTET_STRING_cmp(asked, ski) == 0);
+    if (ASN1_OCTET_STRING_cmp(asked, ski) == 0) {
+        rc = CMP_OK;
+
+    } else if (cmp_issue_ski_sha1(ctx, asked) == CMP_OK) {
+        rc = ASN1_OCTET_STRING_set(ski, asked->data, asked->length)
+             ? CMP_OK : CMP_ERROR;
+
+    } else {
+        rc = cmp_issue_drop(ctx, ctx->ski);
+    }
 
     ASN1_OCTET_STRING_free(asked);
 
-    return same ? CMP_OK : cmp_issue_drop(ctx, ctx->ski);
+    return rc;
+}
+
+
+static int
+cmp_issue_ski_sha1(cmp_issue_ctx_t *ctx, const ASN1_OCTET_STRING *ski)
+{
+    unsigned       n;
+    cmp_str_t      octets;
+    unsigned char  hash[EVP_MAX_MD_SIZE];
+
+    octets = cmp_octets(ctx->request->key->subject_public_key);
+
+    if (!EVP_Digest(octets.data, octets.len, hash, &n, EVP_sha1(), NULL)) {
+        cmp_crypto_error(NULL, 0);
+        return CMP_DECLINED;
+    }
+
+    return (ski->length == (int) n && memcmp(ski->data, hash, n) == 0)
+           ? CMP_OK : CMP_DECLINED;
 }
 
 

@@ -27,10 +27,10 @@ static int cmp_ocsp_responder_time(
     const cmp_ocsp_responder_params_t *params, X509 *x509,
     cmp_write_cert_t *cert);
 static int cmp_ocsp_responder_extensions(const cmp_issuer_t *issuer,
-    X509 *x509, cmp_pool_t *pool, cmp_write_cert_t *cert);
+    X509 *x509);
 static int cmp_ocsp_responder_usages(X509 *x509);
 static int cmp_ocsp_responder_ids(const cmp_issuer_t *issuer, X509 *x509,
-    cmp_str_t *ski);
+    const unsigned char *ski, unsigned len);
 static int cmp_ocsp_responder_describe(X509 *x509, cmp_pool_t *pool,
     cmp_write_cert_t *cert);
 static int cmp_ocsp_responder_seal(const cmp_ocsp_responder_params_t *params,
@@ -118,7 +118,7 @@ cmp_ocsp_responder_certify(const cmp_ocsp_responder_params_t *params,
                             params->random_data, pool, &cert->serial)
            != CMP_OK
         || cmp_ocsp_responder_time(params, x509, cert) != CMP_OK
-        || cmp_ocsp_responder_extensions(issuer, x509, pool, cert) != CMP_OK)
+        || cmp_ocsp_responder_extensions(issuer, x509) != CMP_OK)
     {
         return CMP_ERROR;
     }
@@ -205,18 +205,19 @@ cmp_ocsp_responder_time(const cmp_ocsp_responder_params_t *params, X509 *x509,
 
 
 static int
-cmp_ocsp_responder_extensions(const cmp_issuer_t *issuer, X509 *x509,
-    cmp_pool_t *pool, cmp_write_cert_t *cert)
+cmp_ocsp_responder_extensions(const cmp_issuer_t *issuer, X509 *x509)
 {
     unsigned       len;
     unsigned char  hash[EVP_MAX_MD_SIZE];
 
-    /* method 1 of RFC 5280, 4.2.1.2, as in all certificates of this CA */
+    /*
+     * SKI: method 1 of RFC 5280, 4.2.1.2, which is the responderID too (RFC
+     * 6960, 4.2.1): there are clients that compare the two
+     */
 
     if (!X509_pubkey_digest(x509, EVP_sha1(), hash, &len)
-        || cmp_pstrdup(pool, &cert->ski, hash, len) != CMP_OK
         || cmp_ocsp_responder_usages(x509) != CMP_OK
-        || cmp_ocsp_responder_ids(issuer, x509, &cert->ski) != CMP_OK)
+        || cmp_ocsp_responder_ids(issuer, x509, hash, len) != CMP_OK)
     {
         return CMP_ERROR;
     }
@@ -267,7 +268,8 @@ cmp_ocsp_responder_usages(X509 *x509)
 
 
 static int
-cmp_ocsp_responder_ids(const cmp_issuer_t *issuer, X509 *x509, cmp_str_t *ski)
+cmp_ocsp_responder_ids(const cmp_issuer_t *issuer, X509 *x509,
+    const unsigned char *ski, unsigned len)
 {
     int                 rc;
     AUTHORITY_KEYID    *aki;
@@ -283,7 +285,7 @@ cmp_ocsp_responder_ids(const cmp_issuer_t *issuer, X509 *x509, cmp_str_t *ski)
     }
 
     if (aki != NULL && id != NULL && aki->keyid != NULL
-        && ASN1_OCTET_STRING_set(id, ski->data, (int) ski->len)
+        && ASN1_OCTET_STRING_set(id, ski, (int) len)
         && X509_add1_ext_i2d(x509, NID_subject_key_identifier, id, 0,
                              X509V3_ADD_APPEND)
            > 0

@@ -277,8 +277,7 @@ typedef struct {
     cmp_str_t             subject_hash;
     cmp_str_t             subject_text;   /* RFC 2253, for people */
     cmp_str_t             cert_hash;      /* SHA-256 of der */
-    cmp_str_t             key_hash;
-    cmp_str_t             ski;
+    cmp_str_t             key_hash;       /* begins with its SKI */
     cmp_str_t             profile;
     cmp_str_t             predecessor;    /* its successor becomes this one */
     int32_t               predecessor_version;  /* expected after the changes

@@ -21,7 +21,7 @@ static const Oid  cmp_pg_load_types[] = {
     CMP_PG_BYTEA,           /* 5: signer: hash */
     CMP_PG_BYTEA,           /* 6:     serial */
     CMP_PG_BYTEA,           /* 7:     subject */
-    CMP_PG_INT8,            /* 8:     SKI */
+    CMP_PG_BYTEA,           /* 8:     SKI */
     CMP_PG_BYTEA_ARRAY,     /* 9: serials */
     CMP_PG_BYTEA_ARRAY,     /* 10: names: subjects */
     CMP_PG_BYTEA_ARRAY,     /* 11:     keys */
@@ -61,49 +61,48 @@ static const Oid  cmp_pg_commit_types[] = {
     CMP_PG_BYTEA_ARRAY,     /* 24:     subject hash */
     CMP_PG_TEXT_ARRAY,      /* 25:     subject */
     CMP_PG_BYTEA_ARRAY,     /* 26:     key hash */
-    CMP_PG_INT8_ARRAY,      /* 27:     SKI */
-    CMP_PG_TEXT_ARRAY,      /* 28:     profile */
-    CMP_PG_BYTEA_ARRAY,     /* 29:     predecessor */
-    CMP_PG_INT4_ARRAY,      /* 30:     its version */
-    CMP_PG_TIME_ARRAY,      /* 31:     notBefore */
-    CMP_PG_TIME_ARRAY,      /* 32:     notAfter */
-    CMP_PG_INT8_ARRAY,      /* 33:     credential */
-    CMP_PG_INT4_ARRAY,      /* 34:     version of the key */
-    CMP_PG_INT4_ARRAY,      /* 35:     partition of CRLs */
+    CMP_PG_TEXT_ARRAY,      /* 27:     profile */
+    CMP_PG_BYTEA_ARRAY,     /* 28:     predecessor */
+    CMP_PG_INT4_ARRAY,      /* 29:     its version */
+    CMP_PG_TIME_ARRAY,      /* 30:     notBefore */
+    CMP_PG_TIME_ARRAY,      /* 31:     notAfter */
+    CMP_PG_INT8_ARRAY,      /* 32:     credential */
+    CMP_PG_INT4_ARRAY,      /* 33:     version of the key */
+    CMP_PG_INT4_ARRAY,      /* 34:     partition of CRLs */
 
-    CMP_PG_BYTEA_ARRAY,     /* 36: changes: serial */
-    CMP_PG_INT4_ARRAY,      /* 37:     version */
-    CMP_PG_INT4_ARRAY,      /* 38:     action */
-    CMP_PG_INT4_ARRAY,      /* 39:     reason */
-    CMP_PG_INT4_ARRAY,      /* 40:     by */
-    CMP_PG_TIME_ARRAY,      /* 41:     invalidityDate */
+    CMP_PG_BYTEA_ARRAY,     /* 35: changes: serial */
+    CMP_PG_INT4_ARRAY,      /* 36:     version */
+    CMP_PG_INT4_ARRAY,      /* 37:     action */
+    CMP_PG_INT4_ARRAY,      /* 38:     reason */
+    CMP_PG_INT4_ARRAY,      /* 39:     by */
+    CMP_PG_TIME_ARRAY,      /* 40:     invalidityDate */
 
-    CMP_PG_TEXT_ARRAY,      /* 42: audit: action */
-    CMP_PG_INT4_ARRAY,      /* 43:     status */
-    CMP_PG_INT4_ARRAY,      /* 44:     failInfo */
-    CMP_PG_BYTEA_ARRAY,     /* 45:     serial */
-    CMP_PG_TEXT_ARRAY,      /* 46:     text */
-    CMP_PG_TEXT,            /* 47:     requester */
-    CMP_PG_TEXT,            /* 48:     client */
+    CMP_PG_TEXT_ARRAY,      /* 41: audit: action */
+    CMP_PG_INT4_ARRAY,      /* 42:     status */
+    CMP_PG_INT4_ARRAY,      /* 43:     failInfo */
+    CMP_PG_BYTEA_ARRAY,     /* 44:     serial */
+    CMP_PG_TEXT_ARRAY,      /* 45:     text */
+    CMP_PG_TEXT,            /* 46:     requester */
+    CMP_PG_TEXT,            /* 47:     client */
 
-    CMP_PG_INT8,            /* 49: waiting: time for it */
-    CMP_PG_BYTEA,           /* 50:     message */
-    CMP_PG_BYTEA_ARRAY,     /* 51:     serials */
-    CMP_PG_BYTEA_ARRAY,     /* 52:     keys */
-    CMP_PG_INT4_ARRAY,      /* 53: requests: certReqId */
-    CMP_PG_TEXT_ARRAY,      /* 54:     profile */
-    CMP_PG_BYTEA_ARRAY,     /* 55:     subject */
-    CMP_PG_BYTEA_ARRAY,     /* 56:     SANs */
-    CMP_PG_BYTEA_ARRAY,     /* 57:     key hash */
-    CMP_PG_BYTEA_ARRAY,     /* 58:     certificate */
-    CMP_PG_TEXT_ARRAY,      /* 59:     text */
+    CMP_PG_INT8,            /* 48: waiting: time for it */
+    CMP_PG_BYTEA,           /* 49:     message */
+    CMP_PG_BYTEA_ARRAY,     /* 50:     serials */
+    CMP_PG_BYTEA_ARRAY,     /* 51:     keys */
+    CMP_PG_INT4_ARRAY,      /* 52: requests: certReqId */
+    CMP_PG_TEXT_ARRAY,      /* 53:     profile */
+    CMP_PG_BYTEA_ARRAY,     /* 54:     subject */
+    CMP_PG_BYTEA_ARRAY,     /* 55:     SANs */
+    CMP_PG_BYTEA_ARRAY,     /* 56:     key hash */
+    CMP_PG_BYTEA_ARRAY,     /* 57:     certificate */
+    CMP_PG_TEXT_ARRAY,      /* 58:     text */
 
-    CMP_PG_INT8_ARRAY,      /* 60: answered: id */
-    CMP_PG_INT4_ARRAY,      /* 61:     version */
-    CMP_PG_INT4_ARRAY,      /* 62:     state */
-    CMP_PG_BYTEA_ARRAY,     /* 63:     serial */
+    CMP_PG_INT8_ARRAY,      /* 59: answered: id */
+    CMP_PG_INT4_ARRAY,      /* 60:     version */
+    CMP_PG_INT4_ARRAY,      /* 61:     state */
+    CMP_PG_BYTEA_ARRAY,     /* 62:     serial */
 
-    CMP_PG_INT8_ARRAY       /* 64: use of tokens */
+    CMP_PG_INT8_ARRAY       /* 63: use of tokens */
 };
 
 static const Oid  cmp_pg_crl_current_types[] = {
@@ -169,10 +168,9 @@ static const Oid  cmp_pg_ocsp_responder_store_types[] = {
     CMP_PG_BYTEA,           /* 7:     subject hash */
     CMP_PG_TEXT,            /* 8:     subject */
     CMP_PG_BYTEA,           /* 9:     key hash */
-    CMP_PG_INT8,            /* 10:    SKI */
-    CMP_PG_TEXT,            /* 11:    profile */
-    CMP_PG_TIME,            /* 12:    notBefore */
-    CMP_PG_TIME             /* 13:    notAfter */
+    CMP_PG_TEXT,            /* 10:    profile */
+    CMP_PG_TIME,            /* 11:    notBefore */
+    CMP_PG_TIME             /* 12:    notAfter */
 };
 
 static const Oid  cmp_pg_changes_types[] = {
@@ -207,8 +205,7 @@ const cmp_pg_statement_t  cmp_pg_statements[] = {
       " $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26,"
       " $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37, $38, $39, $40,"
       " $41, $42, $43, $44, $45, $46, $47, $48, $49, $50, $51, $52, $53, $54,"
-      " $55, $56, $57, $58, $59, $60, $61, $62, $63,"
-      " $64)",
+      " $55, $56, $57, $58, $59, $60, $61, $62, $63)",
       cmp_pg_types(cmp_pg_commit_types) },
 
     { "cmp_sweep",
@@ -262,7 +259,7 @@ const cmp_pg_statement_t  cmp_pg_statements[] = {
 
     { "cmp_ocsp_responder_store",
       "SELECT cmp.ocsp_responder_store($1, $2, $3, $4, $5, $6, $7, $8, $9,"
-      " $10, $11, $12, $13)",
+      " $10, $11, $12)",
       cmp_pg_types(cmp_pg_ocsp_responder_store_types) },
 
     { "cmp_changes",

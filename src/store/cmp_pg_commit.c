@@ -56,7 +56,6 @@ static const cmp_pg_member_t  cmp_pg_commit_certs[] = {
     cmp_pg_cert(CMP_PG_AS_BYTES, subject_hash),
     cmp_pg_cert(CMP_PG_AS_TEXT, subject_text),
     cmp_pg_cert(CMP_PG_AS_BYTES, key_hash),
-    cmp_pg_cert(CMP_PG_AS_SKI, ski),
     cmp_pg_cert(CMP_PG_AS_TEXT, profile),
     cmp_pg_cert(CMP_PG_AS_BYTES, predecessor),
     cmp_pg_cert(CMP_PG_AS_INT4, predecessor_version),

@@ -41,7 +41,7 @@ static const cmp_pg_member_t  cmp_pg_load_scalars[] = {
     cmp_pg_load(CMP_PG_AS_BYTES, signer_hash),
     cmp_pg_load(CMP_PG_AS_BYTES, signer_serial),
     cmp_pg_load(CMP_PG_AS_BYTES, signer_subject),
-    cmp_pg_load(CMP_PG_AS_SKI, signer_ski)
+    cmp_pg_load(CMP_PG_AS_BYTES, signer_ski)
 };
 
 static const cmp_pg_member_t  cmp_pg_load_strings[] = {

@@ -70,9 +70,7 @@ typedef enum {
     CMP_PG_AS_ID,           /* int64_t, 0: NULL */
     CMP_PG_AS_TIME,         /* int64_t, milliseconds, 0: NULL */
     CMP_PG_AS_BYTES,        /* cmp_str_t, empty: NULL */
-    CMP_PG_AS_TEXT,         /* cmp_str_t; what is not UTF-8 becomes '?' */
-    CMP_PG_AS_SKI           /* cmp_str_t, the first eight octets as an int8;
-                               empty: NULL */
+    CMP_PG_AS_TEXT          /* cmp_str_t; what is not UTF-8 becomes '?' */
 } cmp_pg_as_e;
 
 

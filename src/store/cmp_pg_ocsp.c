@@ -28,7 +28,6 @@ static const cmp_pg_member_t  cmp_pg_ocsp_responder_cert[] = {
     cmp_pg_responder(CMP_PG_AS_BYTES, subject_hash),
     cmp_pg_responder(CMP_PG_AS_TEXT, subject_text),
     cmp_pg_responder(CMP_PG_AS_BYTES, key_hash),
-    cmp_pg_responder(CMP_PG_AS_SKI, ski),
     cmp_pg_responder(CMP_PG_AS_TEXT, profile),
     cmp_pg_responder(CMP_PG_AS_TIME, not_before),
     cmp_pg_responder(CMP_PG_AS_TIME, not_after)

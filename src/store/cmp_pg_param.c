@@ -29,7 +29,6 @@ static size_t cmp_pg_encode_int(unsigned char *out, uint64_t value,
     size_t len);
 static size_t cmp_pg_encode_time(cmp_pg_params_t *params, int64_t ms,
     unsigned char *out);
-static uint64_t cmp_pg_ski(const cmp_str_t *ski);
 static size_t cmp_pg_encode_text(const cmp_str_t *text, unsigned char *out);
 static size_t cmp_pg_utf8(const unsigned char *p, size_t len);
 static void cmp_pg_param_array(cmp_pg_params_t *params, cmp_pg_as_e as,
@@ -275,7 +274,7 @@ cmp_pg_type(cmp_pg_as_e as)
     case CMP_PG_AS_TEXT:
         return CMP_PG_TEXT;
 
-    default: /* CMP_PG_AS_INT8, CMP_PG_AS_ID, CMP_PG_AS_SKI */
+    default: /* CMP_PG_AS_INT8, CMP_PG_AS_ID */
         return CMP_PG_INT8;
     }
 }
@@ -308,11 +307,6 @@ cmp_pg_encode(cmp_pg_params_t *params, cmp_pg_as_e as, const void *value,
     case CMP_PG_AS_TIME:
         n = *(const int64_t *) value;
         return n != 0 ? cmp_pg_encode_time(params, n, out) : CMP_PG_NULL;
-
-    case CMP_PG_AS_SKI:
-        str = value;
-        return str->len != 0 ? cmp_pg_encode_int(out, cmp_pg_ski(str), 8)
-                             : CMP_PG_NULL;
 
     case CMP_PG_AS_TEXT:
         return cmp_pg_encode_text(value, out);
@@ -357,22 +351,6 @@ cmp_pg_encode_time(cmp_pg_params_t *params, int64_t ms, unsigned char *out)
     }
 
     return cmp_pg_encode_int(out, (uint64_t) ((ms - CMP_PG_EPOCH) * 1000), 8);
-}
-
-
-static uint64_t
-cmp_pg_ski(const cmp_str_t *ski)
-{
-    size_t    i;
-    uint64_t  value;
-
-    value = 0;
-
-    for (i = 0; i < 8; i++) {
-        value = value << 8 | (i < ski->len ? ski->data[i] : 0);
-    }
-
-    return value;
 }
 
 

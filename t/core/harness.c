@@ -429,12 +429,36 @@ harness_info(harness_t *h, const cmp_exchange_info_t *info)
 }
 
 
+/* as the CA makes it, for a configuration of OpenSSL */
+
+static const char *
+harness_ski(EVP_PKEY *key, char *text, size_t size)
+{
+    int             i, n;
+    unsigned char  *spki, hash[CMP_SHA256_LEN];
+
+    spki = NULL;
+    n = i2d_PUBKEY(key, &spki);
+    (void) EVP_Digest(spki, n, hash, NULL, EVP_sha256(), NULL);
+    OPENSSL_free(spki);
+
+    n = snprintf(text, size, "DER:04%02x", CMP_SKI_LEN);
+
+    for (i = 0; i < CMP_SKI_LEN; i++) {
+        n += snprintf(text + n, size - n, "%02x", hash[i]);
+    }
+
+    return text;
+}
+
+
 harness_pair_t
 harness_enrol(harness_t *h, const char *subject, int key, const char *name,
     int state)
 {
     int                n;
     X509              *cert;
+    char               ski[64];
     pki_cert_t         conf;
     X509_PUBKEY       *pubkey;
     unsigned char     *der, *spki, *subj, hash[3][CMP_SHA256_LEN];
@@ -454,6 +478,7 @@ harness_enrol(harness_t *h, const char *subject, int key, const char *name,
     conf.not_before = HARNESS_NOW - HARNESS_YEAR;
     conf.not_after = HARNESS_NOW + HARNESS_YEAR;
     conf.key_usage = "critical,digitalSignature";
+    conf.ski = harness_ski(pair.key, ski, sizeof(ski));
 
     cert = pki_cert(&conf);
     pair.cert = cert;
@@ -482,8 +507,6 @@ harness_enrol(harness_t *h, const char *subject, int key, const char *name,
     row.subject_hash.len = CMP_SHA256_LEN;
 
     row.serial = harness_serial(cert);
-    row.ski.data = (unsigned char *) X509_get0_subject_key_id(cert)->data;
-    row.ski.len = X509_get0_subject_key_id(cert)->length;
     row.profile.data = (unsigned char *) "device";
     row.profile.len = 6;
     row.state = (state == CMP_CERT_UNCONFIRMED) ? CMP_CERT_UNCONFIRMED

@@ -14,6 +14,7 @@
 
 
 static void issue_profile(issue_test_t *t, int flags);
+static char *issue_octets(const unsigned char *octets, char *text);
 
 
 void
@@ -217,11 +218,9 @@ issue_extension(const char *name, const char *value)
 void
 issue_ask(issue_test_t *t, int kind, const char *subject, const char *exts)
 {
-    char             *copy, *item, *value, *last, hex[64];
-    size_t            i;
-    EVP_PKEY         *key;
-    unsigned char     hash[20];
-    ASN1_BIT_STRING  *public;
+    char           *copy, *item, *value, *last, hex[64];
+    EVP_PKEY       *key;
+    unsigned char   hash[CMP_SKI_LEN];
 
     issue_forget(t);
 
@@ -232,6 +231,9 @@ issue_ask(issue_test_t *t, int kind, const char *subject, const char *exts)
         key = pki_key(kind, "device");
         pki_set_public_key(&t->request.key, key);
         EVP_PKEY_free(key);
+        assert_int_equal(cmp_hash_key(t->request.key, t->pool,
+                                      &t->request.key_hash),
+                         CMP_OK);
     }
 
     if (exts == NULL) {
@@ -249,16 +251,11 @@ issue_ask(issue_test_t *t, int kind, const char *subject, const char *exts)
         *value++ = '\0';
 
         if (strcmp(value, "ours") == 0) {
-            public = t->request.key->subject_public_key;
-            EVP_Digest(public->data, public->length, hash, NULL, EVP_sha1(),
-                       NULL);
-            strcpy(hex, "DER:0414");
+            value = issue_octets(t->request.key_hash.data, hex);
 
-            for (i = 0; i < sizeof(hash); i++) {
-                snprintf(hex + 8 + 2 * i, 3, "%02x", hash[i]);
-            }
-
-            value = hex;
+        } else if (strcmp(value, "sha1") == 0) {
+            issue_sha1(t, hash);
+            value = issue_octets(hash, hex);
         }
 
         sk_X509_EXTENSION_push(t->request.extensions,
@@ -266,6 +263,31 @@ issue_ask(issue_test_t *t, int kind, const char *subject, const char *exts)
     }
 
     free(copy);
+}
+
+
+static char *
+issue_octets(const unsigned char *octets, char *text)
+{
+    int  i;
+
+    strcpy(text, "DER:0414");
+
+    for (i = 0; i < CMP_SKI_LEN; i++) {
+        snprintf(text + 8 + 2 * i, 3, "%02x", octets[i]);
+    }
+
+    return text;
+}
+
+
+void
+issue_sha1(issue_test_t *t, unsigned char *hash)
+{
+    ASN1_BIT_STRING  *public;
+
+    public = t->request.key->subject_public_key;
+    EVP_Digest(public->data, public->length, hash, NULL, EVP_sha1(), NULL);
 }
 
 

@@ -53,12 +53,16 @@ void issue_words(issue_test_t *t, int (*add)(cmp_profile_t *profile,
 
 /*
  * A request: kind of key, -1 for none; "/CN=a"; "name=value;..." with values
- * in libcrypto's notation, or in hex for types that it does not know.
+ * in libcrypto's notation, or in hex for types that it does not know.  Of a
+ * subjectKeyIdentifier: "ours" as the CA makes it, "sha1" by issue_sha1().
  */
 void issue_ask(issue_test_t *t, int kind, const char *subject,
     const char *exts);
 X509_EXTENSION *issue_extension(const char *name, const char *value);
 void issue_forget(issue_test_t *t);
+
+/* the SKI by method 1 of RFC 5280, CMP_SKI_LEN octets */
+void issue_sha1(issue_test_t *t, unsigned char *hash);
 
 int issue_prepare(issue_test_t *t);
 

@@ -424,9 +424,11 @@ memstore_find_signer(memstore_t *store, const cmp_load_t *load,
         }
 
         if (load->signer_subject.len != 0
-            && load->signer_ski.len != 0
+            && load->signer_ski.len == CMP_SKI_LEN
             && cmp_str_equal(&cert->subject, &load->signer_subject)
-            && cmp_str_equal(&cert->ski, &load->signer_ski)
+            && memcmp(cert->record.key_hash.data, load->signer_ski.data,
+                      CMP_SKI_LEN)
+               == 0
             && (found == NULL
                 || cert->record.state == CMP_CERT_VALID
                 || found->record.state != CMP_CERT_VALID))

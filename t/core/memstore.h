@@ -53,7 +53,6 @@ typedef struct {
     int32_t                   ca_id;
     cmp_certificate_t         record;
     cmp_str_t                 subject;      /* DER of the Name */
-    cmp_str_t                 ski;
     cmp_str_t                 cert_hash;
     int64_t                   not_before;
     int64_t                   not_after;

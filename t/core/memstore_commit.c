@@ -553,7 +553,6 @@ memstore_insert_cert(memstore_t *store, int32_t ca_id,
     row->not_before = cert->not_before;
     row->not_after = cert->not_after;
     memstore_copy(store->pool, &row->subject, &cert->subject);
-    memstore_copy(store->pool, &row->ski, &cert->ski);
     memstore_copy(store->pool, &row->cert_hash, &cert->cert_hash);
 
     record = &row->record;

@@ -378,7 +378,8 @@ pki_cert(const pki_cert_t *conf)
     pki_add_extension(cert, issuer, NID_subject_alt_name, conf->alt_name);
 
     if (!conf->no_ski) {
-        pki_add_extension(cert, issuer, NID_subject_key_identifier, "hash");
+        pki_add_extension(cert, issuer, NID_subject_key_identifier,
+                          conf->ski != NULL ? conf->ski : "hash");
         pki_add_extension(cert, issuer, NID_authority_key_identifier,
                           "keyid");
     }

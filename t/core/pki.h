@@ -48,6 +48,7 @@ typedef struct {
     const char       *key_usage;
     const char       *ext_key_usage;
     const char       *alt_name;
+    const char       *ski;          /* NULL: "hash", which is SHA-1 */
     unsigned          no_ski:1;
 } pki_cert_t;
 

@@ -568,8 +568,9 @@ test_row(void **state)
     assert_memory_equal(row->record.profile.data, "device", 6);
     assert_memory_equal(row->record.transaction_id.data, f->c.transaction_id,
                         16);
-    assert_int_equal(row->ski.len,
-                     X509_get0_subject_key_id(f->a->cert)->length);
+    assert_memory_equal(row->record.key_hash.data,
+                        X509_get0_subject_key_id(f->a->cert)->data,
+                        CMP_SKI_LEN);
 
     key = memstore_key(f->h->store, HARNESS_CA_ID, &row->record.key_hash);
     assert_non_null(key);

@@ -219,6 +219,8 @@ static const test_ext_t  test_exts[] = {
       CMP_REFUSE_EXTENSION_VALUE, "subjectKeyIdentifier", NULL },
     { 0, PKI_P256, "subjectKeyIdentifier=ours", CMP_REFUSE_NONE, "",
       DEFAULT },
+    { 0, PKI_P256, "subjectKeyIdentifier=sha1", CMP_REFUSE_NONE, "",
+      DEFAULT },
     { 0, PKI_P256, "authorityKeyIdentifier=DER:3000", CMP_REFUSE_EXTENSION,
       "authorityKeyIdentifier", NULL },
     { ISSUE_DROP, PKI_P256, "authorityKeyIdentifier=DER:3000",
@@ -263,10 +265,11 @@ static const test_ext_t  test_exts[] = {
 static void
 test_issue_extensions(void **state)
 {
-    int                i, rc;
+    int                i, rc, sha1;
     char              *text;
     X509              *cert;
-    issue_test_t             t;
+    issue_test_t       t;
+    unsigned char      hash[CMP_SKI_LEN];
     const test_ext_t  *e;
 
     (void) state;
@@ -275,6 +278,12 @@ test_issue_extensions(void **state)
         e = &test_exts[i];
         issue_create(&t, PKI_ED25519, e->flags);
         issue_ask(&t, e->kind, "/CN=dev-1", e->exts);
+
+        sha1 = (e->exts != NULL && strstr(e->exts, "=sha1") != NULL);
+
+        if (sha1) {
+            issue_sha1(&t, hash);
+        }
 
         rc = issue_prepare(&t);
 
@@ -305,7 +314,7 @@ test_issue_extensions(void **state)
                                  t.ca.current.certificate)), 0);
         assert_int_equal(X509_get0_subject_key_id(cert)->length, 20);
         assert_memory_equal(X509_get0_subject_key_id(cert)->data,
-                            t.issue.ski.data, 20);
+                            sha1 ? hash : t.request.key_hash.data, 20);
         X509_free(cert);
         issue_destroy(&t);
     }

@@ -229,21 +229,18 @@ sub quarter {
 sub keys_of {
     my ($bench) = @_;
 
-    copy($bench, 'cmp.key', 'version, ca_id, confirmed, compromised, ski,
+    copy($bench, 'cmp.key', 'version, ca_id, confirmed, compromised,
         key_id, subject_hash, serial',
         "SELECT t.version, c.ca_id, t.confirmed, t.compromised,
-            ('x' || encode(substr(c.key_hash, 17, 8), 'hex'))::bit(64)::int8,
             substr(c.key_hash, 1, 16)::cmp.key_id, c.subject_hash,
             c.serial::bytea
          FROM public.key t, cmp.certificate c",
         'ALTER TABLE cmp.key DROP CONSTRAINT key_pkey',
-        'DROP INDEX cmp.key_ski', 'TRUNCATE cmp.key');
+        'TRUNCATE cmp.key');
 
     psql($bench, 'SET ROLE cmp_owner', "ALTER TABLE cmp.key ADD PRIMARY KEY
         (ca_id, key_id) WITH (fillfactor = $FULL)",
-        "CREATE INDEX key_ski ON cmp.key (ski) WITH (fillfactor = $FULL)",
-        'ALTER INDEX cmp.key_pkey RESET (fillfactor)',
-        'ALTER INDEX cmp.key_ski RESET (fillfactor)');
+        'ALTER INDEX cmp.key_pkey RESET (fillfactor)');
 }
 
 

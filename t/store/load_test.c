@@ -256,7 +256,8 @@ test_signer(void **state)
     s->load.signer_hash.len = 0;
     s->load.signer_serial.len = 0;
     s->load.signer_subject = subject;
-    s->load.signer_ski = s->cert.ski;
+    s->load.signer_ski = s->cert.key_hash;
+    s->load.signer_ski.len = CMP_SKI_LEN;
     assert_int_equal(store_load(s), CMP_OK);
     assert_non_null(s->records.signer);
     assert_str_equal(&s->records.signer->serial, &serial);
@@ -265,7 +266,12 @@ test_signer(void **state)
     assert_int_equal(store_load(s), CMP_OK);
     assert_null(s->records.signer);
 
-    s->load.signer_ski = s->cert.ski;
+    s->load.signer_ski = s->cert.key_hash;
+    s->load.signer_ski.len = 8;
+    assert_int_equal(store_load(s), CMP_OK);
+    assert_null(s->records.signer);
+
+    s->load.signer_ski.len = CMP_SKI_LEN;
     s->load.signer_subject = store_bytes(s->pool, 90, "another");
     assert_int_equal(store_load(s), CMP_OK);
     assert_null(s->records.signer);
@@ -275,7 +281,6 @@ test_signer(void **state)
     store_issue(s, "signer 2", CMP_CERT_UNCONFIRMED);
     SHA256(subject.data, subject.len, s->cert.subject_hash.data);
     s->cert.key_hash = store_bytes(s->pool, 32, "key signer");
-    s->cert.ski = store_bytes(s->pool, 20, "ski signer");
     s->cert.key_version = 1;
     s->cert.predecessor = serial;
     s->cert.predecessor_version = 1;

@@ -37,7 +37,6 @@ responder_new(store_t *s, const char *name)
     cert->subject_hash = store_bytes(s->pool, 32, "subject %s", name);
     cert->subject_text = store_str("CN=OCSP responder,CN=CA");
     cert->key_hash = store_bytes(s->pool, 32, "key %s", name);
-    cert->ski = store_bytes(s->pool, 20, "ski %s", name);
     cert->profile = store_str(CMP_PROFILE_OCSP);
     cert->not_before = store_now() - 1000;
     cert->not_after = store_now() + 3600000;

@@ -143,7 +143,7 @@ my $evil = 'SET search_path = evil, pg_catalog;';
 value("$evil CREATE FUNCTION evil.sha256(bytea) RETURNS bytea LANGUAGE plpgsql"
       . " AS 'BEGIN RAISE EXCEPTION ''evil''; END'", server());
 unlike(value("$evil SELECT cmp.load(1, repeat('x', 32)::bytea, NULL, NULL,"
-             . " NULL, NULL, 'n', 1, NULL, NULL, NULL, NULL, 3, NULL)",
+             . " NULL, NULL, 'n', 's', NULL, NULL, NULL, NULL, 3, NULL)",
              server()),
        qr/evil/, 'functions of others are not called');
 

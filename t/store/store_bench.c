@@ -128,7 +128,6 @@ bench_enroll(bench_t *b, int state)
     b->cert.state = state;
     b->cert.subject_hash = store_bytes(b->pool, 32, "subject");
     b->cert.subject_text = store_str("CN=device1,O=Example");
-    b->cert.ski = store_bytes(b->pool, 20, "ski %s", b->name);
     b->cert.profile = store_str("device");
     b->cert.not_before = store_now();
     b->cert.not_after = store_now() + 397LL * 86400000;

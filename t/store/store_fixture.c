@@ -135,7 +135,6 @@ store_issue(store_t *s, const char *name, int cert_state)
     s->cert.subject_hash = store_bytes(s->pool, 32, "subject");
     s->cert.subject_text = store_str("CN=device1,O=Example");
     s->cert.key_hash = store_bytes(s->pool, 32, "key %s", name);
-    s->cert.ski = store_bytes(s->pool, 20, "ski %s", name);
     s->cert.profile = store_str("device");
     s->cert.not_before = store_now();
     s->cert.not_after = store_now() + 397LL * 86400000;

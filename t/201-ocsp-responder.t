@@ -106,6 +106,19 @@ sub replaced {
     ok(wait_for(sub { stored() ne $before }, 15), 'another one');
 }
 
+# every worker has it: each drops the answers of all when it reads another one
+
+sub everywhere {
+    my $number = sql("SELECT max(number) FROM cmp.ocsp_responder
+                      WHERE secret IS NOT NULL");
+
+    ok(wait_for(sub {
+        my %pids = map { $_ => 1 }
+            error_log() =~ /(\d+)#\d+: .*OCSP responder $number of key 0 read/g;
+        return keys %pids == 2;
+    }, 15), 'read by each worker') or diag(error_log());
+}
+
 sub try_later {
     return unpack('H*', http('GET', url(@_))->{body}) eq '30030a0103';
 }
@@ -336,6 +349,7 @@ my ($cert) = main::enrol('away');
 my ($other) = main::enrol('away2');
 
 main::replaced();
+main::everywhere();
 
 my ($text, $serial, $before) = main::answer($cert);
 

@@ -7,6 +7,7 @@ use lib 't/lib';
 use CMPTest;
 use CMPCrl;
 use CMPRaw;
+use CMPStaple;
 use MIME::Base64;
 
 master_on();
@@ -417,37 +418,7 @@ ok(main::good($cert), 'good, verified') for 1 .. 3;
 
 
 === stapling by nginx
---- http_config eval
-CMPTest::tmp() && do { open my $fh, '>', main::tmp('staple.conf'); };
-"$main::http include ${\main::tmp('staple.conf')};"
+--- http_config eval: $main::http . main::staple_include()
 --- config eval: $main::locations
 --- test
-my ($cert, $key) = main::enrol('staple');
-
-execute('/bin/sh', '-c', 'cat "$0" "$1" >"$2"', $cert, pki('ca.pem'),
-        tmp('staple.chain'));
-
-open my $fh, '>', tmp('staple.conf') or die;
-print $fh <<"_EOC_";
-server {
-    listen 127.0.0.1:$CMPTest::Port2 ssl;
-    ssl_certificate          ${\tmp('staple.chain')};
-    ssl_certificate_key      $key;
-    ssl_trusted_certificate  ${\pki('ca-chain.pem')};
-    ssl_stapling             on;
-    ssl_stapling_responder   http://127.0.0.1:${\port()}/ocsp;
-    ssl_stapling_verify      on;
-}
-_EOC_
-close $fh;
-
-ok(reload(), 'reload');
-
-my $out;
-
-ok(wait_for(sub {
-    (undef, $out) = execute('/bin/sh', '-c', 'openssl s_client -connect '
-        . '127.0.0.1:$0 -status </dev/null', $CMPTest::Port2);
-    return $out =~ /OCSP Response Status: successful/;
-}, 15), 'stapled') or diag($out);
-like($out, qr/Cert Status: good/, 'good');
+main::staple(main::enrol('staple'));

@@ -127,6 +127,13 @@ fi
     echo "include objs/Makefile"
 
     if [ "$kind" = sanitize ]; then
-        echo "objs/addon/%: CFLAGS += -fsanitize=undefined"
+        cat <<EOF
+objs/addon/%: CFLAGS += -fsanitize=undefined
+LINK += objs/lsan_pools.o -Wl,--wrap=ngx_alloc,--wrap=ngx_calloc
+LINK += -Wl,--wrap=ngx_memalign
+objs/nginx: objs/lsan_pools.o
+objs/lsan_pools.o: $root/t/lib/lsan_pools.c
+	\$(CC) -c \$(CFLAGS) -o \$@ \$<
+EOF
     fi
 } >Makefile.cmp

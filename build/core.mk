@@ -60,7 +60,7 @@ $(OUT)/cmpctl-seal: sql/cmpctl_seal.c $(OUT)/core/libcmp.a build/core.mk
 unit-build: $(UNIT_PROGS)
 
 unit: unit-build ## the unit tests of the core (BUILD=...)
-	@UNIT_RUN="$(UNIT_RUN)" build/unit.sh $(UNIT_PROGS)
+	@JOBS=$(JOBS) UNIT_RUN="$(UNIT_RUN)" build/unit.sh $(UNIT_PROGS)
 
 bench-build: $(BENCH_PROGS)
 

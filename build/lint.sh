@@ -106,19 +106,33 @@ exports() {
         | sed 's/^/external name: /'
 }
 
-scripts() {
-    local f
+# the files of standard input as arguments of a command, several at once
 
-    for f in $(existing 'build/*' 't/run' 't/*' 'sql/*' '.ci/run'); do
-        case $(head -c 30 "$f" | tr -d "\0" | head -n 1) in
-            '#!/bin/bash'*|'#!/usr/bin/env bash'*) bash -n "$f" ;;
-            '#!/bin/sh'*)                          sh -n "$f" ;;
-            '#!/usr/bin/perl'*)
-                perl -c "$f" 2>&1 | grep -v 'syntax OK$' ;;
-            'package Cmpctl::'*)
-                perl -Isql/perl -c "$f" 2>&1 | grep -v 'syntax OK$' ;;
-        esac
-    done
+each() {
+    local n=$1
+
+    shift
+    xargs -r -n "$n" -P "$(nproc)" "$@"
+}
+
+script() {
+    case $(head -c 30 "$1" | tr -d "\0" | head -n 1) in
+        '#!/bin/bash'*|'#!/usr/bin/env bash'*) bash -n "$1" ;;
+        '#!/bin/sh'*)                          sh -n "$1" ;;
+        '#!/usr/bin/perl'*)
+            perl -c "$1" 2>&1 | grep -v 'syntax OK$' ;;
+        'package Cmpctl::'*)
+            perl -Isql/perl -c "$1" 2>&1 | grep -v 'syntax OK$' ;;
+    esac
+
+    return 0
+}
+
+scripts() {
+    export -f script
+
+    existing 'build/*' 't/run' 't/*' 'sql/*' '.ci/run' \
+        | each 1 bash -c 'script "$1"' script
 }
 
 cppcheck_all() {
@@ -131,29 +145,26 @@ cppcheck_all() {
 }
 
 clang_all() {
-    local f
+    local pg
 
-    for f in $(existing 'src/core/*.c' 'src/store/*.c' 'sql/*.c'); do
-        clang -fsyntax-only -Wall -Wextra -Werror -Isrc -Isrc/core \
-            -Isrc/store -I"$(pg_config --includedir)" "$f"
-    done
+    pg=$(pg_config --includedir)
 
-    for f in $(existing 't/core/*.c'); do
-        clang -fsyntax-only -Wall -Wextra -Werror -Isrc -Isrc/core \
-            -It/core "$f"
-    done
+    existing 'src/core/*.c' 'src/store/*.c' 'sql/*.c' \
+        | each 8 clang -fsyntax-only -Wall -Wextra -Werror -Isrc -Isrc/core \
+            -Isrc/store -I"$pg"
+
+    existing 't/core/*.c' \
+        | each 8 clang -fsyntax-only -Wall -Wextra -Werror -Isrc -Isrc/core \
+            -It/core
 
     # the glue: with the options that nginx compiles it with
 
-    for f in $(existing 'src/*.c'); do
-        case $f in src/*/*) continue ;; esac
-        (cd "$out/nginx" 2>/dev/null && clang -fsyntax-only -Wall -Wextra \
+    existing 'src/*.c' | grep -v '^src/.*/' | sed 's,^,../../,' \
+        | (cd "$out/nginx" && each 8 clang -fsyntax-only -Wall -Wextra \
             -Wno-unused-parameter -Werror \
             -Isrc/core -Isrc/event -Isrc/event/modules -Isrc/os/unix \
             -Iobjs -Isrc/http -Isrc/http/modules -Isrc/http/v2 \
-            -I../../src -I../../src/core -I../../src/store \
-            -I"$(pg_config --includedir)" "../../$f")
-    done
+            -I../../src -I../../src/core -I../../src/store -I"$pg")
 }
 
 coverage() {

@@ -5,6 +5,8 @@
 # cmpctl as `make install` puts it there: it finds its parts, the SQL files and
 # its helper wherever the tree is, also through links, and says so when one of
 # them is missing.
+#
+# build: release
 
 use strict;
 use warnings;

@@ -3,6 +3,8 @@
 # Copyright (C) ngx_http_cmp_module contributors
 #
 # cmpctl report: the numbers, kinds of keys, periods, who may see it.
+#
+# build: release
 
 use strict;
 use warnings;

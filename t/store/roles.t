@@ -3,6 +3,8 @@
 # Copyright (C) ngx_http_cmp_module contributors
 #
 # Who may do what in the database, and that the audit stays as it is.
+#
+# build: release
 
 use strict;
 use warnings;

@@ -3,6 +3,8 @@
 # Copyright (C) ngx_http_cmp_module contributors
 #
 # cmpctl ca rollover: what does not fit together is refused.
+#
+# build: release
 
 use strict;
 use warnings;

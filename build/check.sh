@@ -34,12 +34,32 @@ must() {
     fi
 }
 
+# the two side by side: nginx's configure scripts use one core each
+
+build_release() {
+    $make build && $make "$jobs" store-build bench-build
+}
+
+build_sanitize() {
+    $make build BUILD=sanitize \
+        && $make "$jobs" unit-build store-build bench-build BUILD=sanitize
+}
+
+build_both() {
+    local pid status=0
+
+    build_release &
+    pid=$!
+    build_sanitize || status=1
+    wait $pid || status=1
+
+    return $status
+}
+
+trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
+
 must "packages" $make deps-check
-must "build" $make build
-must "build, sanitizers" $make build BUILD=sanitize
-must "build, tests" $make "$jobs" unit-build store-build bench-build \
-    BUILD=sanitize
-must "build, tests, release" $make "$jobs" store-build bench-build
+must "build, also with sanitizers" build_both
 step "lint" $make lint
 step "unit tests, sanitizers" $make unit BUILD=sanitize
 
@@ -60,8 +80,6 @@ step "tests, packaged nginx" t/run -b release
 step "tests, sanitizers" t/run -b sanitize
 
 if [ "$kind" = long ]; then
-    step "10 000 enrolments" $make bench
-    step "10 000 enrolments, sanitizers" $make bench BUILD=sanitize
     step "10 000 enrolments" t/bench/enrol-10000
     step "enrolments, sanitizers" env BUILD=sanitize ENROL_REQUESTS=3000 \
         t/bench/enrol-10000
@@ -72,12 +90,7 @@ if [ "$kind" = long ]; then
         t/run -b sanitize
 
     step "Debian 13" $make check-trixie
-
-    for f in t/interop/*.t; do
-        if [ -e "$f" ]; then
-            step "$f" t/run -b release "$f"
-        fi
-    done
+    step "every measurement, short" env BENCH_SHORT=1 $make bench
 fi
 
 if [ -n "$failed" ]; then

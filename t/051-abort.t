@@ -56,7 +56,7 @@ sub logged {
     my $n = shift;
     my @lines;
 
-    wait_for(sub { @lines = log_lines('abort.log'); @lines >= $n }, 10);
+    wait_for(sub { @lines = log_lines('abort.log'); @lines >= $n }, 60);
 
     return $lines[$n - 1] // 'nothing was logged';
 }

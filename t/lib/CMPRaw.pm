@@ -44,6 +44,8 @@ our @EXPORT = qw(message post request chunked responses body status
                  header_field der iterations cmp_ok_answer);
 
 my $messages = 0;
+my $salt = 'salt of 16 bytes';
+my %derived;
 
 
 sub message {
@@ -245,7 +247,26 @@ sub header_field {
 }
 
 
-# owf SHA-256 with HMAC-SHA-1, which is what `openssl cmp` takes
+# The key for a salt and a number of iterations.  What has been derived is kept:
+# a few million take seconds here, and the server derives each anew.
+
+sub derived {
+    my ($secret, $salt, $n) = @_;
+    my $known = $derived{"$secret\0$salt"} //= [[0, "$secret$salt"]];
+    my ($from) = grep { $_->[0] <= $n } @$known;
+    my ($done, $key) = @$from;
+
+    return $key if $done == $n;
+
+    $key = Digest::SHA::sha256($key) for $done + 1 .. $n;
+    @$known = sort { $b->[0] <=> $a->[0] } @$known, [$n, $key];
+
+    return $key;
+}
+
+
+# owf SHA-256 with HMAC-SHA-1, which is what `openssl cmp` takes; with a secret
+# the salt is the same for all messages of a file
 
 sub iterations {
     my ($message, $n, $secret) = @_;
@@ -254,10 +275,9 @@ sub iterations {
     my ($alg) = grep { $_->[0] == 0xa1 } @fields;
     my ($oid, $parameters) = @{decode(decode($alg->[1])->[0][1])};
     my @parameters = @{decode($parameters->[1])};
-    my $salt = $parameters[0][1];
-
     my $number = pack 'N', $n;
 
+    $parameters[0][1] = $salt if defined $secret;
     $number =~ s/^\0+(?=[\0-\x7f])//;
     $parameters[2] = [2, $number];
     $alg->[1] = der(0x30, der(@$oid), der(0x30, map { der(@$_) } @parameters));
@@ -265,11 +285,8 @@ sub iterations {
     my $parts = der(0x30, map { der(@$_) } @fields) . der(@$body);
 
     if (defined $secret) {
-        my $key = "$secret$salt";
-
-        $key = Digest::SHA::sha256($key) for 1 .. $n;
-
-        my $mac = Digest::SHA::hmac_sha1(der(0x30, $parts), $key);
+        my $mac = Digest::SHA::hmac_sha1(der(0x30, $parts),
+                                         derived($secret, $salt, $n));
 
         @rest = ([0xa0, der(3, "\0$mac")],
                  grep { $_->[0] != 0xa0 } @rest);

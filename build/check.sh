@@ -10,28 +10,50 @@ kind=${1:-short}
 make="make --no-print-directory"
 jobs=-j$(nproc)
 failed=
+log=$(mktemp)
+why=$(mktemp)
+
+# What the tests of a step said when they failed is printed again at the end,
+# where somebody who sees only that much finds it.
 
 step() {
-    local name=$1 begin=$SECONDS
+    local name=$1 begin=$SECONDS status=0 tee
 
     shift
     echo "== $name"
 
-    if "$@"; then
+    exec 3> >(tee "$log")
+    tee=$!
+    "$@" >&3 2>&1 3>&- || status=$?
+    exec 3>&-
+    wait $tee
+
+    if [ $status -eq 0 ]; then
         echo "== $name: $((SECONDS - begin)) s"
-    else
-        failed="$failed, $name"
-        echo "== $name: FAILED after $((SECONDS - begin)) s"
+        return
+    fi
+
+    failed="$failed, $name"
+    echo "== $name: FAILED after $((SECONDS - begin)) s"
+
+    {
+        echo "== $name: FAILED"
+        grep -aE '^(# |t/|.*([Ff]ailed|FAIL|[Ee]rror|\*\*\*))' "$log" \
+            | grep -avE '\.\. (ok|skipped)' | cut -c 1-240 | tail -n 80
+    } >>"$why" || true
+}
+
+end() {
+    if [ -n "$failed" ]; then
+        cat "$why"
+        echo "check: FAILED:${failed#,}"
+        exit 1
     fi
 }
 
 must() {
     step "$@"
-
-    if [ -n "$failed" ]; then
-        echo "check: FAILED:${failed#,}"
-        exit 1
-    fi
+    end
 }
 
 # the two side by side: nginx's configure scripts use one core each
@@ -56,7 +78,7 @@ build_both() {
     return $status
 }
 
-trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
+trap 'kill $(jobs -p) 2>/dev/null || true; rm -f "$log" "$why"' EXIT
 
 must "packages" $make deps-check
 must "build, also with sanitizers" build_both
@@ -93,9 +115,5 @@ if [ "$kind" = long ]; then
     step "every measurement, short" env BENCH_SHORT=1 $make bench
 fi
 
-if [ -n "$failed" ]; then
-    echo "check: FAILED:${failed#,}"
-    exit 1
-fi
-
+end
 echo "check: all passed in $SECONDS s"

@@ -12,8 +12,6 @@
 #include <ngx_http_cmp_crl.h>
 
 
-#define NGX_HTTP_CMP_CRL_WAIT  10
-
 /* a worker that only looks does so again in a few seconds */
 
 #define ngx_http_cmp_crl_log_level(crl)                                       \
@@ -298,19 +296,12 @@ ngx_http_cmp_crl_event_handler(ngx_event_t *ev)
 static void
 ngx_http_cmp_crl_begin(ngx_http_cmp_crl_t *crl)
 {
-    ngx_queue_t              *q;
-    ngx_http_cmp_crl_ctx_t   *ctx;
-    ngx_http_cmp_pg_store_t  *store;
+    ngx_queue_t             *q;
+    ngx_http_cmp_crl_ctx_t  *ctx;
 
-    store = crl->main->store;
-
-    /* a worker that has just begun is still connecting */
-
-    if (crl->ca->registered == 0 && crl->ca->no_key == 0
-        && store->down == 0 && crl->waited < store->queue_timeout)
-    {
-        crl->waited += NGX_HTTP_CMP_CRL_WAIT;
-        ngx_add_timer(&crl->event, NGX_HTTP_CMP_CRL_WAIT);
+    if (ngx_http_cmp_connecting(crl->ca, crl->waited)) {
+        crl->waited += NGX_HTTP_CMP_WAIT;
+        ngx_add_timer(&crl->event, NGX_HTTP_CMP_WAIT);
         return;
     }
 

@@ -17,6 +17,9 @@ static ngx_int_t ngx_http_cmp_ocsp_begin(ngx_http_cmp_ocsp_ctx_t *ctx,
     ngx_str_t *der);
 static ngx_int_t ngx_http_cmp_ocsp_kept(ngx_http_cmp_ocsp_ctx_t *ctx,
     ngx_str_t *der);
+static ngx_int_t ngx_http_cmp_ocsp_ready(ngx_http_cmp_ocsp_ctx_t *ctx);
+static ngx_int_t ngx_http_cmp_ocsp_wait(ngx_http_cmp_ocsp_ctx_t *ctx);
+static void ngx_http_cmp_ocsp_delay_handler(ngx_event_t *ev);
 static ngx_int_t ngx_http_cmp_ocsp_headers(ngx_http_cmp_ocsp_ctx_t *ctx);
 static ngx_http_cmp_ocsp_ctx_t *ngx_http_cmp_ocsp_create_ctx(
     ngx_http_request_t *r, ngx_http_cmp_ca_t *ca);
@@ -251,6 +254,19 @@ ngx_http_cmp_ocsp_begin(ngx_http_cmp_ocsp_ctx_t *ctx, ngx_str_t *der)
                                         "CA has ended");
     }
 
+    return ngx_http_cmp_ocsp_ready(ctx);
+}
+
+
+/* the step when the store is there, or was waited for long enough */
+
+static ngx_int_t
+ngx_http_cmp_ocsp_ready(ngx_http_cmp_ocsp_ctx_t *ctx)
+{
+    if (ngx_http_cmp_connecting(ctx->ca, ctx->waited)) {
+        return ngx_http_cmp_ocsp_wait(ctx);
+    }
+
     ctx->cacheable = (ctx->ocsp.nids == 1
                       && ctx->ocsp.nonce == NULL
                       && ctx->ocsp.ids[0].serial.len != 0
@@ -268,6 +284,34 @@ ngx_http_cmp_ocsp_begin(ngx_http_cmp_ocsp_ctx_t *ctx, ngx_str_t *der)
     }
 
     return ngx_http_cmp_ocsp_load(ctx);
+}
+
+
+static ngx_int_t
+ngx_http_cmp_ocsp_wait(ngx_http_cmp_ocsp_ctx_t *ctx)
+{
+    if (ctx->waited == 0
+        && ngx_http_cmp_watch_client(ctx->request) != NGX_OK)
+    {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    ctx->delay.handler = ngx_http_cmp_ocsp_delay_handler;
+    ctx->delay.data = ctx;
+    ctx->delay.log = ctx->request->connection->log;
+
+    ngx_add_timer(&ctx->delay, NGX_HTTP_CMP_WAIT);
+
+    ctx->waited += NGX_HTTP_CMP_WAIT;
+
+    return ngx_http_cmp_ocsp_await(ctx, ngx_http_cmp_ocsp_ready);
+}
+
+
+static void
+ngx_http_cmp_ocsp_delay_handler(ngx_event_t *ev)
+{
+    ngx_http_cmp_ocsp_resume(ev->data);
 }
 
 
@@ -456,6 +500,10 @@ ngx_http_cmp_ocsp_cleanup(void *data)
 
     ngx_http_cmp_ocsp_responder_leave(ctx);
     ngx_http_cmp_pg_detach(&ctx->op);
+
+    if (ctx->delay.timer_set) {
+        ngx_del_timer(&ctx->delay);
+    }
 }
 
 

@@ -71,6 +71,9 @@ struct ngx_http_cmp_ocsp_ctx_s {
     cmp_pg_ocsp_status_t        states[CMP_OCSP_MAX_IDS + 1];
     size_t                      nserials;
 
+    ngx_event_t                 delay;
+    ngx_msec_t                  waited;          /* for the store */
+
     ngx_queue_t                 queue;           /* waits for a responder */
     ngx_http_cmp_ocsp_held_t   *held;            /* NULL: the CA itself */
     ngx_uint_t                  discarded;       /* responders so far */
@@ -117,6 +120,10 @@ void ngx_http_cmp_ocsp_key(ngx_http_cmp_ocsp_ctx_t *ctx);
  * else what to finalize it with.
  */
 ngx_int_t ngx_http_cmp_ocsp_load(ngx_http_cmp_ocsp_ctx_t *ctx);
+
+/* the step when what is waited for has come; NGX_AGAIN */
+ngx_int_t ngx_http_cmp_ocsp_await(ngx_http_cmp_ocsp_ctx_t *ctx,
+    ngx_http_cmp_ocsp_step_pt step);
 
 /* what was waited for has come; the request may be gone afterwards */
 void ngx_http_cmp_ocsp_resume(ngx_http_cmp_ocsp_ctx_t *ctx);

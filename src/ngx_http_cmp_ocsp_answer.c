@@ -12,8 +12,6 @@
 #include <openssl/sha.h>
 
 
-
-
 static ngx_int_t ngx_http_cmp_ocsp_responder(ngx_http_cmp_ocsp_ctx_t *ctx);
 static ngx_int_t ngx_http_cmp_ocsp_unavailable(ngx_http_cmp_ocsp_ctx_t *ctx);
 static ngx_int_t ngx_http_cmp_ocsp_send(ngx_http_cmp_pg_op_t *op,
@@ -106,11 +104,7 @@ ngx_http_cmp_ocsp_load(ngx_http_cmp_ocsp_ctx_t *ctx)
         return ngx_http_cmp_ocsp_unavailable(ctx);
     }
 
-    ctx->waiting = 1;
-    ctx->step = ngx_http_cmp_ocsp_loaded;
-    r->write_event_handler = ngx_http_cmp_ocsp_write_handler;
-
-    return NGX_AGAIN;
+    return ngx_http_cmp_ocsp_await(ctx, ngx_http_cmp_ocsp_loaded);
 }
 
 
@@ -141,11 +135,8 @@ ngx_http_cmp_ocsp_responder(ngx_http_cmp_ocsp_ctx_t *ctx)
     }
 
     ctx->asked = 1;
-    ctx->waiting = 1;
-    ctx->step = ngx_http_cmp_ocsp_load;
-    ctx->request->write_event_handler = ngx_http_cmp_ocsp_write_handler;
 
-    return NGX_AGAIN;
+    return ngx_http_cmp_ocsp_await(ctx, ngx_http_cmp_ocsp_load);
 }
 
 
@@ -210,6 +201,18 @@ ngx_http_cmp_ocsp_done(ngx_http_cmp_pg_op_t *op,
     }
 
     ngx_http_cmp_ocsp_resume(ctx);
+}
+
+
+ngx_int_t
+ngx_http_cmp_ocsp_await(ngx_http_cmp_ocsp_ctx_t *ctx,
+    ngx_http_cmp_ocsp_step_pt step)
+{
+    ctx->step = step;
+    ctx->waiting = 1;
+    ctx->request->write_event_handler = ngx_http_cmp_ocsp_write_handler;
+
+    return NGX_AGAIN;
 }
 
 
@@ -440,9 +443,7 @@ ngx_http_cmp_ocsp_post(ngx_http_cmp_ocsp_ctx_t *ctx)
     switch (ngx_http_cmp_task_post(task)) {
 
     case NGX_OK:
-        ctx->waiting = 1;
-        ctx->step = ngx_http_cmp_ocsp_signed;
-        return NGX_AGAIN;
+        return ngx_http_cmp_ocsp_await(ctx, ngx_http_cmp_ocsp_signed);
 
     case NGX_BUSY:
         return ngx_http_cmp_ocsp_refuse(ctx, OCSP_RESPONSE_STATUS_TRYLATER,

@@ -11,9 +11,6 @@
 #include <ngx_http_cmp_request.h>
 
 
-#define NGX_HTTP_CMP_WAIT  10
-
-
 static void ngx_http_cmp_run(ngx_http_cmp_ctx_t *ctx);
 static void ngx_http_cmp_write_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_cmp_ready_step(ngx_http_cmp_ctx_t *ctx);
@@ -163,21 +160,24 @@ ngx_http_cmp_watch_client(ngx_http_request_t *r)
 }
 
 
-/*
- * A worker that has just begun is still connecting.  The exchange needs the
- * id of its CA from the beginning.
- */
+ngx_uint_t
+ngx_http_cmp_connecting(ngx_http_cmp_ca_t *ca, ngx_msec_t waited)
+{
+    ngx_http_cmp_pg_store_t  *store;
+
+    store = ca->main->store;
+
+    return ca->registered == 0 && ca->no_key == 0 && store->down == 0
+           && waited < store->queue_timeout;
+}
+
+
+/* the exchange needs the id of its CA from the beginning */
 
 static ngx_int_t
 ngx_http_cmp_ready_step(ngx_http_cmp_ctx_t *ctx)
 {
-    ngx_http_cmp_pg_store_t  *store;
-
-    store = ctx->main->store;
-
-    if (ctx->ca->registered || ctx->ca->no_key || store->down
-        || ctx->waited >= store->queue_timeout)
-    {
+    if (ngx_http_cmp_connecting(ctx->ca, ctx->waited) == 0) {
         ctx->step = ngx_http_cmp_parse_step;
         return NGX_OK;
     }

@@ -14,6 +14,7 @@
 #include <cmp_pg.h>
 
 
+#define NGX_HTTP_CMP_WAIT              10  /* ms, see _connecting() */
 #define NGX_HTTP_CMP_TRIES             3   /* of load, decide and commit */
 #define NGX_HTTP_CMP_THROTTLE_KEY_LEN  16
 
@@ -84,6 +85,12 @@ void ngx_http_cmp_start(ngx_http_cmp_ctx_t *ctx);
 /* to wait: the client's going away ends the request from now on */
 ngx_int_t ngx_http_cmp_watch(ngx_http_cmp_ctx_t *ctx);
 ngx_int_t ngx_http_cmp_watch_client(ngx_http_request_t *r);
+
+/*
+ * 1: a worker that has just begun is still connecting to the store, and a
+ * request that has waited that many ms may wait for it a little longer
+ */
+ngx_uint_t ngx_http_cmp_connecting(ngx_http_cmp_ca_t *ca, ngx_msec_t waited);
 
 /*
  * ended(data) when the request is terminated, perhaps while a thread is still

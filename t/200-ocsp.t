@@ -303,6 +303,35 @@ unlike(node_stop(), qr/\[(?:alert|emerg)\]/, 'no [alert] there');
 
 
 
+=== a worker that is still connecting makes nobody try later
+--- http_config eval: $main::http
+--- config eval: $main::locations
+--- test
+my ($cert) = main::enrol('early');
+my $url = '/ocsp/' . encode_base64(main::ask($cert), '')
+                     =~ s{([+/=])}{sprintf '%%%02X', ord $1}ger;
+
+# it cannot register its CA as long as somebody has the table
+
+my $pid = open(my $psql, '|-', 'psql', '-Xq', '-d', admin_conninfo()) or die;
+print $psql "BEGIN; LOCK TABLE cmp.ca IN ACCESS EXCLUSIVE MODE;\n";
+$psql->flush();
+
+ok(wait_for(sub { sql(q{SELECT count(*) > 0 FROM pg_locks
+    WHERE mode = 'AccessExclusiveLock' AND granted
+    AND relation = 'cmp.ca'::regclass}) eq 't' }, 10), 'locked');
+ok(node($CMPTest::Port2), 'another node');
+
+print $psql "SELECT pg_sleep(0.3); ROLLBACK;\n";
+$psql->flush();
+
+like(there($url), qr/Cert Status: good/, 'the answer is waited for');
+
+close $psql;
+unlike(node_stop(), qr/\[(?:alert|emerg)\]/, 'no [alert] there');
+
+
+
 === the database is away
 --- http_config eval: $main::http
 --- config eval: $main::locations

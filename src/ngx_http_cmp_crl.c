@@ -15,6 +15,7 @@
 
 static ngx_int_t ngx_http_cmp_crl_find_requested(ngx_http_request_t *r,
     ngx_http_cmp_crl_conf_t *ccf, ngx_http_cmp_crl_t **crl);
+static ngx_int_t ngx_http_cmp_crl_send_fresh(ngx_http_cmp_crl_ctx_t *ctx);
 static ngx_int_t ngx_http_cmp_crl_wait(ngx_http_cmp_crl_t *crl,
     ngx_http_cmp_crl_ctx_t *ctx);
 static void ngx_http_cmp_crl_refreshed(ngx_http_cmp_crl_ctx_t *ctx);
@@ -24,8 +25,6 @@ static void ngx_http_cmp_crl_ready(ngx_http_cmp_crl_ctx_t *ctx);
 static void ngx_http_cmp_crl_write_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_cmp_crl_send(ngx_http_cmp_crl_ctx_t *ctx);
 static ngx_int_t ngx_http_cmp_crl_headers(ngx_http_cmp_crl_ctx_t *ctx);
-static ngx_int_t ngx_http_cmp_crl_pem(ngx_http_cmp_crl_der_t *der,
-    ngx_str_t *pem);
 
 
 static ngx_str_t  ngx_http_cmp_crl_type = ngx_string("application/pkix-crl");
@@ -97,6 +96,12 @@ ngx_http_cmp_crl_handler(ngx_http_request_t *r)
         ctx->interval = (ngx_msec_t) lcf->crl->ca->ca.crl_delta;
     }
 
+    ctx->der = ngx_http_cmp_crl_fresh(crl, r);
+
+    if (ctx->der != NULL) {
+        return ngx_http_cmp_crl_send_fresh(ctx);
+    }
+
     ngx_http_set_ctx(r, ctx, ngx_http_cmp_module);
 
     if (ngx_http_cmp_watch_client(r) != NGX_OK
@@ -150,6 +155,25 @@ ngx_http_cmp_crl_find_requested(ngx_http_request_t *r,
     *crl = ngx_http_cmp_crl_get(ccf->ca, ccf->previous, n, ccf->delta);
 
     return (*crl != NULL) ? NGX_OK : NGX_HTTP_INTERNAL_SERVER_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_cmp_crl_send_fresh(ngx_http_cmp_crl_ctx_t *ctx)
+{
+    ngx_pool_cleanup_t  *cln;
+
+    cln = ngx_pool_cleanup_add(ctx->request->pool, 0);
+    if (cln == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    cln->handler = ngx_http_cmp_crl_pool_cleanup;
+    cln->data = ctx;
+
+    ctx->der->refs++;
+
+    return ngx_http_cmp_crl_send(ctx);
 }
 
 
@@ -291,8 +315,9 @@ ngx_http_cmp_crl_send(ngx_http_cmp_crl_ctx_t *ctx)
     }
 
     if (ctx->pem == 0) {
-        return ngx_http_cmp_send(r, NGX_HTTP_OK, &ngx_http_cmp_crl_type,
-                                 ctx->der->der.data, ctx->der->der.len);
+        return ngx_http_cmp_send_file(r, NGX_HTTP_OK, &ngx_http_cmp_crl_type,
+                                      ctx->der->der.data, ctx->der->der.len,
+                                      ngx_http_cmp_crl_file(ctx->der, r));
     }
 
     if (ngx_http_cmp_crl_pem(ctx->der, &pem) != NGX_OK) {
@@ -376,57 +401,6 @@ ngx_http_cmp_crl_headers(ngx_http_cmp_crl_ctx_t *ctx)
                    - h->value.data;
 
     r->headers_out.etag = h;
-
-    return NGX_OK;
-}
-
-
-/* made once, for everybody who asks */
-
-static ngx_int_t
-ngx_http_cmp_crl_pem(ngx_http_cmp_crl_der_t *der, ngx_str_t *pem)
-{
-    u_char     *p;
-    size_t      n, len, left;
-    ngx_str_t   line, base64;
-
-    static ngx_str_t  begin = ngx_string("-----BEGIN X509 CRL-----\n");
-    static ngx_str_t  end = ngx_string("-----END X509 CRL-----\n");
-
-    if (der->pem.data != NULL) {
-        *pem = der->pem;
-        return NGX_OK;
-    }
-
-    len = ngx_base64_encoded_length(der->der.len);
-    len += begin.len + (len + 63) / 64 + end.len;
-
-    der->pem.data = ngx_alloc(len, ngx_cycle->log);
-    if (der->pem.data == NULL) {
-        return NGX_ERROR;
-    }
-
-    p = ngx_cpymem(der->pem.data, begin.data, begin.len);
-
-    line.data = der->der.data;
-
-    for (left = der->der.len; left != 0; left -= n) {
-        n = ngx_min(left, 48);
-        line.len = n;
-
-        base64.data = p;
-        ngx_encode_base64(&base64, &line);
-
-        p += base64.len;
-        *p++ = '\n';
-
-        line.data += n;
-    }
-
-    p = ngx_cpymem(p, end.data, end.len);
-
-    der->pem.len = p - der->pem.data;
-    *pem = der->pem;
 
     return NGX_OK;
 }

@@ -28,6 +28,8 @@ typedef struct {
     cmp_str_t                   der;
     ngx_str_t                   pem;      /* empty until somebody wants it */
     cmp_crl_t                  *made;     /* has the DER; or NULL */
+    ngx_fd_t                    fd;       /* a copy of it for sendfile() */
+    unsigned                    no_file:1;    /* fd could not be had */
     unsigned                    saved:1;  /* in its file */
     unsigned                    unsaved:1;    /* it could not be written */
 } ngx_http_cmp_crl_der_t;
@@ -58,6 +60,12 @@ struct ngx_http_cmp_crl_ctx_s {
 typedef ngx_int_t (*ngx_http_cmp_crl_step_pt)(ngx_http_cmp_crl_t *crl);
 
 
+typedef struct {
+    ngx_msec_t                  time;
+    ngx_atomic_uint_t           changes;  /* the count before it */
+} ngx_http_cmp_crl_question_t;
+
+
 /* the state of one CRL in a worker */
 
 struct ngx_http_cmp_crl_s {
@@ -67,6 +75,9 @@ struct ngx_http_cmp_crl_s {
     const cmp_issuer_t         *issuer;
     cmp_pg_crl_kind_t           kind;
     ngx_http_cmp_crl_der_t     *der;      /* the last one seen, or NULL */
+
+    ngx_http_cmp_crl_question_t question;  /* the last one */
+    ngx_http_cmp_crl_question_t answered;  /* so: this is the current one */
 
     /* who waits for the round under way, and for the next one */
     ngx_queue_t                 serving;
@@ -105,8 +116,11 @@ struct ngx_http_cmp_crl_s {
 #endif
 
     unsigned                    busy:1;
+    unsigned                    fresh:1;  /* "answered" is set */
+    unsigned                    ahead:1;  /* the next round is for requests */
     unsigned                    based:1;  /* the base was waited for */
     unsigned                    only_read:1;    /* nobody wants a new one */
+    unsigned                    requested:1;    /* by somebody outside */
     unsigned                    saving:1; /* what the thread does */
     unsigned                    unknown:1;
 };
@@ -130,17 +144,16 @@ void ngx_http_cmp_crl_join(ngx_http_cmp_crl_t *crl,
     ngx_http_cmp_crl_ctx_t *ctx);
 void ngx_http_cmp_crl_leave(ngx_http_cmp_crl_ctx_t *ctx);
 
-void ngx_http_cmp_crl_release(ngx_http_cmp_crl_der_t *der);
-
 /* 1 when the certificate of the key has not expired yet */
 ngx_uint_t ngx_http_cmp_crl_alive(const cmp_issuer_t *issuer);
+
+/* begins a round though nobody waits for it; none is under way */
+void ngx_http_cmp_crl_ask(ngx_http_cmp_crl_t *crl);
 
 /* for the steps: go on; the database is asked, and another step follows */
 void ngx_http_cmp_crl_run(ngx_http_cmp_crl_t *crl);
 ngx_int_t ngx_http_cmp_crl_submit(ngx_http_cmp_crl_t *crl,
     ngx_http_cmp_crl_step_pt next);
-ngx_http_cmp_crl_der_t *ngx_http_cmp_crl_der(int64_t number,
-    int64_t this_update, int64_t next_update);
 void ngx_http_cmp_crl_set(ngx_http_cmp_crl_t *crl,
     ngx_http_cmp_crl_der_t *der);
 ngx_int_t ngx_http_cmp_crl_current(ngx_http_cmp_crl_t *crl);
@@ -148,6 +161,22 @@ ngx_int_t ngx_http_cmp_crl_current(ngx_http_cmp_crl_t *crl);
 /* "CRL" or "delta CRL", "of partition N", ... for the log */
 u_char *ngx_http_cmp_crl_name(ngx_http_cmp_crl_t *crl, u_char *buf,
     size_t size);
+
+
+/* --- ngx_http_cmp_crl_der.c --- */
+
+/* one with a reference, and without a DER yet; NULL: there is no memory */
+ngx_http_cmp_crl_der_t *ngx_http_cmp_crl_der(int64_t number,
+    int64_t this_update, int64_t next_update);
+
+void ngx_http_cmp_crl_release(ngx_http_cmp_crl_der_t *der);
+
+/* a file that begins with the DER; NULL: there is none, or it is of no use */
+ngx_file_t *ngx_http_cmp_crl_file(ngx_http_cmp_crl_der_t *der,
+    ngx_http_request_t *r);
+
+/* as PEM, made once; NGX_OK or NGX_ERROR */
+ngx_int_t ngx_http_cmp_crl_pem(ngx_http_cmp_crl_der_t *der, ngx_str_t *pem);
 
 
 /* --- ngx_http_cmp_crl_make.c --- */
@@ -160,6 +189,20 @@ ngx_int_t ngx_http_cmp_crl_save(ngx_http_cmp_crl_t *crl);
 
 /* what a round has left over */
 void ngx_http_cmp_crl_make_cleanup(ngx_http_cmp_crl_t *crl);
+
+
+/* --- ngx_http_cmp_crl_fresh.c --- */
+
+/* a question for the current CRL leaves now; there is an answer to it */
+void ngx_http_cmp_crl_asked(ngx_http_cmp_crl_t *crl);
+void ngx_http_cmp_crl_answered(ngx_http_cmp_crl_t *crl);
+
+/*
+ * The CRL for a request when the store need not be asked again; NULL when it
+ * has to be.  The caller adds his reference.
+ */
+ngx_http_cmp_crl_der_t *ngx_http_cmp_crl_fresh(ngx_http_cmp_crl_t *crl,
+    ngx_http_request_t *r);
 
 
 /* --- ngx_http_cmp_crl_file.c --- */

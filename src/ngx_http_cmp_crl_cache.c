@@ -5,7 +5,7 @@
  * A round asks the store for the current CRL.  If that is stale, a new one is
  * made; who loses the race for it takes the winner's.  Requests that come
  * during a round wait for the next one, so that everybody sees what was
- * revoked before he asked.
+ * revoked before he asked; but see ngx_http_cmp_crl_fresh().
  */
 
 
@@ -206,49 +206,6 @@ ngx_http_cmp_crl_alive(const cmp_issuer_t *issuer)
 }
 
 
-/* with memory of its own for a DER of that length; 0: there is none */
-
-ngx_http_cmp_crl_der_t *
-ngx_http_cmp_crl_der(int64_t number, int64_t this_update, int64_t next_update)
-{
-    ngx_http_cmp_crl_der_t  *der;
-
-    der = ngx_calloc(sizeof(ngx_http_cmp_crl_der_t), ngx_cycle->log);
-    if (der == NULL) {
-        return NULL;
-    }
-
-    der->refs = 1;
-    der->number = number;
-    der->this_update = this_update;
-    der->next_update = next_update;
-
-    return der;
-}
-
-
-void
-ngx_http_cmp_crl_release(ngx_http_cmp_crl_der_t *der)
-{
-    if (--der->refs != 0) {
-        return;
-    }
-
-    if (der->made != NULL) {
-        cmp_crl_free(der->made);
-
-    } else if (der->der.data != NULL) {
-        ngx_free(der->der.data);
-    }
-
-    if (der->pem.data != NULL) {
-        ngx_free(der->pem.data);
-    }
-
-    ngx_free(der);
-}
-
-
 void
 ngx_http_cmp_crl_set(ngx_http_cmp_crl_t *crl, ngx_http_cmp_crl_der_t *der)
 {
@@ -267,14 +224,21 @@ ngx_http_cmp_crl_join(ngx_http_cmp_crl_t *crl, ngx_http_cmp_crl_ctx_t *ctx)
     ctx->waiting = 1;
 
     if (crl->busy == 0) {
-        crl->busy = 1;
-
-        crl->event.handler = ngx_http_cmp_crl_event_handler;
-        crl->event.data = crl;
-        crl->event.log = ngx_cycle->log;
-
-        ngx_post_event(&crl->event, &ngx_posted_events);
+        ngx_http_cmp_crl_ask(crl);
     }
+}
+
+
+void
+ngx_http_cmp_crl_ask(ngx_http_cmp_crl_t *crl)
+{
+    crl->busy = 1;
+
+    crl->event.handler = ngx_http_cmp_crl_event_handler;
+    crl->event.data = crl;
+    crl->event.log = ngx_cycle->log;
+
+    ngx_post_event(&crl->event, &ngx_posted_events);
 }
 
 
@@ -313,6 +277,8 @@ ngx_http_cmp_crl_begin(ngx_http_cmp_crl_t *crl)
     crl->based = 0;
     crl->unknown = 0;
     crl->only_read = 1;
+    crl->requested = crl->ahead;
+    crl->ahead = 0;
     crl->kind.ca_id = crl->ca->ca.id;
     crl->step = ngx_http_cmp_crl_current;
 
@@ -324,6 +290,10 @@ ngx_http_cmp_crl_begin(ngx_http_cmp_crl_t *crl)
 
         if (ctx->only_read == 0) {
             crl->only_read = 0;
+        }
+
+        if (ctx->request != NULL) {
+            crl->requested = 1;
         }
     }
 
@@ -480,6 +450,8 @@ ngx_http_cmp_crl_current_read(ngx_http_cmp_crl_t *crl)
         crl->coming = NULL;
     }
 
+    ngx_http_cmp_crl_answered(crl);
+
     if (crl->current.stale == 0 || crl->only_read) {
         crl->step = ngx_http_cmp_crl_save;
         return NGX_OK;
@@ -581,6 +553,8 @@ ngx_http_cmp_crl_current_send(ngx_http_cmp_pg_op_t *op, PGconn *conn)
         ngx_http_cmp_crl_release(crl->coming);
         crl->coming = NULL;
     }
+
+    ngx_http_cmp_crl_asked(crl);
 
     known = (crl->der != NULL) ? crl->der->number : 0;
     refresh = crl->kind.delta ? ca->crl_delta : ca->crl_refresh;

@@ -186,6 +186,7 @@ ngx_http_cmp_postconfiguration(ngx_conf_t *cf)
 
     if (ngx_http_cmp_ca_init(cf, mcf) != NGX_OK
         || ngx_http_cmp_crl_init_conf(cf, mcf) != NGX_OK
+        || ngx_http_cmp_crl_zone(cf, mcf) != NGX_OK
         || ngx_http_cmp_ca_certificate_init(cf, mcf) != NGX_OK
         || ngx_http_cmp_ocsp_zone(cf, mcf) != NGX_OK)
     {
@@ -217,6 +218,7 @@ ngx_http_cmp_create_main_conf(ngx_conf_t *cf)
      *     mcf->throttle_zone = NULL;
      *     mcf->throttle = NULL;
      *     mcf->crl_cache = NULL;
+     *     mcf->changes = NULL;
      *     mcf->ocsp_cache = NULL;
      *     mcf->ocsp_used = 0;
      *     mcf->ready = 0;

@@ -171,6 +171,7 @@ struct ngx_http_cmp_main_conf_s {
 
     ngx_array_t                 crls;        /* ngx_http_cmp_crl_conf_t * */
     ngx_path_t                 *crl_cache;   /* NULL: no files */
+    ngx_atomic_t               *changes;     /* in a zone; NULL: no CRLs */
 
     ngx_uint_t                  ready;       /* the worker was initialized */
 };
@@ -308,6 +309,16 @@ ngx_int_t ngx_http_cmp_crl_profile(ngx_conf_t *cf, ngx_http_cmp_ca_t *ca,
 /* what needs all of the blocks; NGX_OK or NGX_ERROR, logged */
 ngx_int_t ngx_http_cmp_crl_init_conf(ngx_conf_t *cf,
     ngx_http_cmp_main_conf_t *mcf);
+
+
+/* --- ngx_http_cmp_crl_fresh.c --- */
+
+/* adds the zone with the count of changes; NGX_OK or NGX_ERROR */
+ngx_int_t ngx_http_cmp_crl_zone(ngx_conf_t *cf,
+    ngx_http_cmp_main_conf_t *mcf);
+
+/* something was revoked, or is not any more: the store has to be asked */
+void ngx_http_cmp_crl_changed(ngx_http_cmp_main_conf_t *mcf);
 
 
 /* --- ngx_http_cmp_ca_certificate.c --- */

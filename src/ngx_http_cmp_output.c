@@ -31,6 +31,14 @@ ngx_int_t
 ngx_http_cmp_send(ngx_http_request_t *r, ngx_uint_t status, ngx_str_t *type,
     u_char *data, size_t len)
 {
+    return ngx_http_cmp_send_file(r, status, type, data, len, NULL);
+}
+
+
+ngx_int_t
+ngx_http_cmp_send_file(ngx_http_request_t *r, ngx_uint_t status,
+    ngx_str_t *type, u_char *data, size_t len, ngx_file_t *file)
+{
     ngx_int_t     rc;
     ngx_buf_t    *b;
     ngx_chain_t   out;
@@ -63,6 +71,12 @@ ngx_http_cmp_send(ngx_http_request_t *r, ngx_uint_t status, ngx_str_t *type,
     b->memory = 1;
     b->last_buf = 1;
     b->last_in_chain = 1;
+
+    if (file != NULL) {
+        b->file = file;
+        b->file_last = len;
+        b->in_file = 1;
+    }
 
     out.buf = b;
     out.next = NULL;

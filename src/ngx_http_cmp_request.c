@@ -432,6 +432,10 @@ ngx_http_cmp_changed(ngx_http_cmp_ctx_t *ctx)
     for (i = 0; i < cmp_exchange_nwrites(ctx->exchange); i++) {
         writes = cmp_exchange_writes(ctx->exchange, i);
 
+        if (writes->nchanges != 0) {
+            ngx_http_cmp_crl_changed(ctx->main);
+        }
+
         for (k = 0; k < writes->nchanges; k++) {
             ngx_http_cmp_ocsp_changed(ctx->main, writes->ca_id,
                                       &writes->changes[k].serial);

@@ -174,6 +174,10 @@ ngx_int_t ngx_http_cmp_header(ngx_http_request_t *r, ngx_str_t *name,
 ngx_int_t ngx_http_cmp_send(ngx_http_request_t *r, ngx_uint_t status,
     ngx_str_t *type, u_char *data, size_t len);
 
+/* the same; sendfile() may take it from the file, which begins with it */
+ngx_int_t ngx_http_cmp_send_file(ngx_http_request_t *r, ngx_uint_t status,
+    ngx_str_t *type, u_char *data, size_t len, ngx_file_t *file);
+
 
 /* --- ngx_http_cmp_variables.c --- */
 

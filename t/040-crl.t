@@ -12,6 +12,38 @@ credential(reference => 'device1', secret => 'insecure');
 
 our $uri = '/crl/devices.crl';
 
+# a parameter of "listen" before nginx 1.25.1, a directive since then
+
+my ($minor) = (execute($ENV{TEST_NGINX_BINARY}, '-v'))[1]
+              =~ m{nginx/1\.(\d+)\.};
+my ($parameter, $directive) = $minor > 25 ? ('', 'http2 on;') : (' http2', '');
+
+our $ways = default_config() . <<'_EOC_';
+location = /file.crl       { sendfile on; cmp_crl devices; }
+location = /memory.crl     { sendfile off; cmp_crl devices; }
+location = /compressed.crl { sendfile on; gzip on; gzip_types *;
+                             cmp_crl devices; }
+_EOC_
+
+our $tls = default_http_config(http => <<"_EOC_");
+server {
+    listen 127.0.0.1:${\CMPTest::expand('%%PORT2%%')}$parameter;
+    listen 127.0.0.1:${\tls_port()} ssl$parameter;
+    $directive
+
+    ssl_certificate      ${\pki('tls-chain.pem')};
+    ssl_certificate_key  ${\pki('tls.key')};
+
+    $ways
+}
+_EOC_
+
+sub worker {
+    my ($pid) = error_log() =~ /.* start worker process (\d+)/s;
+
+    return $pid // nginx_pid();
+}
+
 sub slurp { return CMPTest::slurp(@_) }
 
 sub save {
@@ -314,11 +346,11 @@ my $columns = sql("SELECT string_agg(column_name, ', ' ORDER BY column_name)
     WHERE table_schema = 'cmp' AND table_name = 'revocation'
       AND column_name NOT IN ('serial', 'change')");
 
-# 3000 more like one that is there
+# 5000 more like one that is there
 
 sql("INSERT INTO cmp.revocation (serial, change, $columns)
      SELECT int8send(n), pg_current_xact_id(), $columns
-     FROM generate_series(1, 3000) n,
+     FROM generate_series(1, 5000) n,
           (SELECT * FROM cmp.revocation WHERE state <> 1 LIMIT 1) r");
 
 my ($number, $text) = fetch();
@@ -326,13 +358,56 @@ my $n = () = $text =~ /Serial Number: /g;
 my $rows = sql('SELECT count(*) FROM cmp.revocation WHERE state <> 1');
 
 is($n, $rows, 'all of them');
-cmp_ok($n, '>', 3000, 'so many');
+cmp_ok($n, '>', 5000, 'so many');
 
 my ($status, $out) = execute('openssl', 'crl', '-inform', 'DER', '-in',
     tmp('now.crl'), '-noout', '-verify', '-CAfile', pki('ca.pem'));
 like($out, qr/verify OK/, 'the signature verifies');
 
+=== every way to send it
+--- http_config eval: $main::tls
+--- config eval: $main::ways
+--- test
+my $der = (fetch())[2]{body};
+
+cmp_ok(length $der, '>', 100_000, 'a large one');
+
+for my $way (qw(file memory compressed)) {
+    for my $case (['HTTP/1.1', 'http', '--http1.1'],
+                  ['HTTP/2', 'http', '--http2-prior-knowledge'],
+                  ['HTTP/1.1 and TLS', 'https', '--http1.1'],
+                  ['HTTP/2 and TLS', 'https', '--http2'])
+    {
+        my ($name, $scheme, @how) = @$case;
+        my $port = $scheme eq 'https' ? tls_port()
+                   : $name =~ m{/2} ? $CMPTest::Port2 : port();
+
+        # twice in one connection, which curl 7.88 cannot in plain HTTP/2
+
+        my @n = $how[0] =~ /prior/ ? (1) : (1, 2);
+        my ($status, $out) = execute('curl', '-sS', '--noproxy', '*', '-k',
+            @how, '--compressed', '-w', '%{http_code} ',
+            map { ('-o', tmp("$way$_"), "$scheme://127.0.0.1:$port/$way.crl") }
+                @n);
+
+        is($out, '200 ' x @n, "$way, $name: 200");
+        ok(slurp(tmp("$way$_")) eq $der, "$way, $name: the CRL") for @n;
+        unlink tmp("${way}1"), tmp("${way}2");
+    }
+}
+
+my @files = map { readlink $_ } glob "/proc/${\main::worker()}/fd/*";
+
+is(scalar(grep { /memfd:cmp_crl/ } @files), 1, 'one file for all of them');
+
+# and it is closed when there is another CRL
+
 sql('DELETE FROM cmp.revocation WHERE octet_length(serial) = 8');
+sql("UPDATE cmp.crl SET this_update = this_update - interval '2 days'");
+isnt((fetch())[2]{body}, $der, 'another one');
+
+@files = map { readlink $_ } glob "/proc/${\main::worker()}/fd/*";
+is(scalar(grep { /memfd:cmp_crl/ } @files), 0, 'no file is left');
 
 
 

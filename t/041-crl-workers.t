@@ -87,6 +87,95 @@ is(scalar @made, 2, 'each was made by one of them') or diag("@made");
 
 
 
+=== one question for many requests
+--- http_config eval
+main::default_http_config()
+--- test
+my $questions = sub {
+    my $text = CMPTest::slurp("$CMPTest::Cluster/postgresql.log");
+
+    return scalar(() = $text =~ /cmp_crl_current/g);
+};
+
+my $ask = sub {
+    my ($n, $header) = @_;
+    my $from = Time::HiRes::time();
+    my $before = $questions->();
+
+    my @statuses = map { $_->{status} } responses(raw(
+        "GET $uri HTTP/1.1\r\nHost: a\r\n$header\r\n" x ($n - 1)
+        . "GET $uri HTTP/1.1\r\nHost: a\r\n${header}"
+        . "Connection: close\r\n\r\n"));
+
+    is(scalar(grep { $_ == 200 } @statuses), $n, "$n answers");
+
+    return ($questions->() - $before, Time::HiRes::time() - $from);
+};
+
+sql('ALTER SYSTEM SET log_min_duration_statement = 0');
+sql('SELECT pg_reload_conf()');
+ok(wait_for(sub { http('GET', $uri); $questions->() > 0 }, 10), 'logged');
+
+# every 15 ms at most, and a look of each worker now and then
+
+my ($asked, $time) = $ask->(200, '');
+my $limit = 1 + $time / 0.015 + 2 * (1 + $time);
+
+ok($asked <= $limit, 'few questions')
+    or diag("$asked questions in $time s");
+
+for my $value ('no-cache', 'private, Max-Age=0') {
+    my ($more) = $ask->(20, "Cache-Control: $value\r\n");
+
+    ok($more >= 20, "Cache-Control: $value") or diag("$more questions");
+}
+
+($asked) = $ask->(100, "Cache-Control: max-age=60\r\n");
+ok($asked < 100, 'Cache-Control: max-age=60') or diag("$asked questions");
+
+sql('ALTER SYSTEM RESET log_min_duration_statement');
+sql('SELECT pg_reload_conf()');
+
+
+
+=== what this nginx revokes is in the next answer of each worker
+--- http_config eval
+main::default_http_config()
+--- test
+my $child = fork() // die;
+
+# both workers are asked all the time, so that they have a CRL that is new
+
+if ($child == 0) {
+    while (1) {
+        http('GET', $uri);
+    }
+}
+
+for my $n (1 .. 5) {
+    my $key = newkey();
+    my ($status, $out) = client('ir', '-ref', 'device1', '-secret',
+        'pass:insecure', '-subject', "/CN=soon$n", '-newkey', $key,
+        '-certout', tmp('soon.pem'));
+    is($status, 0, 'a certificate') or diag($out);
+
+    ($status, $out) = client('rr', '-cert', tmp('soon.pem'), '-key', $key,
+        '-oldcert', tmp('soon.pem'), '-revreason', 4);
+    is($status, 0, 'rr') or diag($out);
+
+    my @r = map { http('GET', $uri) } 1 .. 4;
+    my $serial = sql("SELECT encode(serial, 'hex') FROM cmp.certificate
+                      WHERE subject = 'CN=soon$n'");
+
+    is(scalar(grep { index($_->{body}, pack 'H*', $serial) >= 0 } @r), 4,
+       'in every answer');
+}
+
+kill 'TERM', $child;
+waitpid $child, 0;
+
+
+
 === nobody gets less while nginx reloads
 --- http_config eval
 main::default_http_config()

@@ -10,6 +10,7 @@
 #include <cmp_asn1_pool.h>
 
 #include <openssl/core_names.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/objects.h>
 #include <openssl/param_build.h>
@@ -35,6 +36,12 @@ ASN1_SEQUENCE(cmp_rsa_public_key_t) = {
 } ASN1_SEQUENCE_END(cmp_rsa_public_key_t)
 
 
+typedef struct {
+    int        nid;
+    EVP_PKEY  *empty;   /* without a point; NULL: it could not be made */
+} cmp_public_key_curve_t;
+
+
 static int cmp_public_key_callback(int operation, ASN1_VALUE **value,
     const ASN1_ITEM *it, void *arg);
 static EVP_PKEY *cmp_public_key_make(const cmp_public_key_t *key);
@@ -42,7 +49,22 @@ static EVP_PKEY *cmp_public_key_ec(int curve, const cmp_str_t *point);
 static EVP_PKEY *cmp_public_key_rsa(const cmp_str_t *der);
 static EVP_PKEY *cmp_public_key_raw(int nid, const cmp_str_t *octets);
 static EVP_PKEY *cmp_public_key_other(const cmp_public_key_t *key);
-static EVP_PKEY *cmp_public_key_data(const char *name, OSSL_PARAM *params);
+static EVP_PKEY *cmp_public_key_data(const char *name, int selection,
+    OSSL_PARAM *params);
+static EVP_PKEY *cmp_public_key_curve(int curve);
+static void cmp_public_key_init(void);
+
+
+static CRYPTO_ONCE  cmp_public_key_once = CRYPTO_ONCE_STATIC_INIT;
+
+static cmp_public_key_curve_t  cmp_public_key_curves[] = {
+    { NID_X9_62_prime256v1, NULL },
+    { NID_secp384r1, NULL },
+    { NID_secp521r1, NULL }
+};
+
+#define CMP_PUBLIC_KEY_CURVES                                                 \
+    (sizeof(cmp_public_key_curves) / sizeof(cmp_public_key_curves[0]))
 
 
 ASN1_SEQUENCE_cb(cmp_public_key_t, cmp_public_key_callback) = {
@@ -156,13 +178,34 @@ cmp_public_key_make(const cmp_public_key_t *key)
 }
 
 
-/* libcrypto refuses a point that is not on the curve */
+/*
+ * Setting up the curve takes several times as long as decoding the point, so
+ * there is a key without a point for each of the usual curves.  libcrypto
+ * refuses a point that is not on the curve.
+ */
 
 static EVP_PKEY *
 cmp_public_key_ec(int curve, const cmp_str_t *point)
 {
+    EVP_PKEY    *pkey, *empty;
     const char  *name;
     OSSL_PARAM   params[3];
+
+    empty = cmp_public_key_curve(curve);
+
+    if (empty != NULL) {
+        pkey = EVP_PKEY_dup(empty);
+
+        if (pkey == NULL
+            || EVP_PKEY_set1_encoded_public_key(pkey, point->data, point->len)
+               != 1)
+        {
+            EVP_PKEY_free(pkey);
+            return NULL;
+        }
+
+        return pkey;
+    }
 
     name = (curve != NID_undef) ? OBJ_nid2sn(curve) : NULL;
 
@@ -176,7 +219,49 @@ cmp_public_key_ec(int curve, const cmp_str_t *point)
                                                   point->data, point->len);
     params[2] = OSSL_PARAM_construct_end();
 
-    return cmp_public_key_data("EC", params);
+    return cmp_public_key_data("EC", EVP_PKEY_PUBLIC_KEY, params);
+}
+
+
+/* NULL: none for this one */
+
+static EVP_PKEY *
+cmp_public_key_curve(int curve)
+{
+    size_t  i;
+
+    if (CRYPTO_THREAD_run_once(&cmp_public_key_once, cmp_public_key_init)
+        != 1)
+    {
+        return NULL;
+    }
+
+    for (i = 0; i < CMP_PUBLIC_KEY_CURVES; i++) {
+        if (cmp_public_key_curves[i].nid == curve) {
+            return cmp_public_key_curves[i].empty;
+        }
+    }
+
+    return NULL;
+}
+
+
+static void
+cmp_public_key_init(void)
+{
+    size_t      i;
+    OSSL_PARAM  params[2];
+
+    for (i = 0; i < CMP_PUBLIC_KEY_CURVES; i++) {
+
+        params[0] = OSSL_PARAM_construct_utf8_string(
+                         OSSL_PKEY_PARAM_GROUP_NAME,
+                         (char *) OBJ_nid2sn(cmp_public_key_curves[i].nid), 0);
+        params[1] = OSSL_PARAM_construct_end();
+
+        cmp_public_key_curves[i].empty = cmp_public_key_data("EC",
+                                           EVP_PKEY_KEY_PARAMETERS, params);
+    }
 }
 
 
@@ -206,7 +291,7 @@ cmp_public_key_rsa(const cmp_str_t *der)
     }
 
     if (params != NULL) {
-        pkey = cmp_public_key_data("RSA", params);
+        pkey = cmp_public_key_data("RSA", EVP_PKEY_PUBLIC_KEY, params);
     }
 
     OSSL_PARAM_free(params);
@@ -251,7 +336,7 @@ cmp_public_key_other(const cmp_public_key_t *key)
 
 
 static EVP_PKEY *
-cmp_public_key_data(const char *name, OSSL_PARAM *params)
+cmp_public_key_data(const char *name, int selection, OSSL_PARAM *params)
 {
     EVP_PKEY      *pkey;
     EVP_PKEY_CTX  *ctx;
@@ -261,7 +346,7 @@ cmp_public_key_data(const char *name, OSSL_PARAM *params)
 
     if (ctx == NULL
         || EVP_PKEY_fromdata_init(ctx) != 1
-        || EVP_PKEY_fromdata(ctx, &pkey, EVP_PKEY_PUBLIC_KEY, params) != 1)
+        || EVP_PKEY_fromdata(ctx, &pkey, selection, params) != 1)
     {
         pkey = NULL;
     }

@@ -90,7 +90,8 @@ ASN1_ITEM_TEMPLATE_END(cmp_popo_dec_key_resp_content_t)
 ASN1_CHOICE(cmp_cert_or_enc_cert_t) = {
     ASN1_EXP(cmp_cert_or_enc_cert_t, value.certificate, X509, 0),
     ASN1_EXP(cmp_cert_or_enc_cert_t, value.encrypted_cert,
-             cmp_encrypted_key_t, 1)
+             cmp_encrypted_key_t, 1),
+    ASN1_EXP(cmp_cert_or_enc_cert_t, value.der, ASN1_ANY, 0)
 } ASN1_CHOICE_END(cmp_cert_or_enc_cert_t)
 
 
@@ -281,6 +282,13 @@ ASN1_SEQUENCE(cmp_protected_part_t) = {
     ASN1_SIMPLE(cmp_protected_part_t, header, cmp_pki_header_t),
     ASN1_SIMPLE(cmp_protected_part_t, body, cmp_pki_body_t)
 } ASN1_SEQUENCE_END(cmp_protected_part_t)
+
+
+ASN1_SEQUENCE(cmp_encoded_message_t) = {
+    ASN1_SIMPLE(cmp_encoded_message_t, header_and_body, ASN1_ANY),
+    ASN1_EXP_OPT(cmp_encoded_message_t, protection, ASN1_BIT_STRING, 0),
+    ASN1_EXP_SEQUENCE_OF_OPT(cmp_encoded_message_t, extra_certs, X509, 1)
+} ASN1_SEQUENCE_END(cmp_encoded_message_t)
 
 
 void *

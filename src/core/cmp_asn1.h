@@ -338,11 +338,15 @@ DECLARE_ASN1_ITEM(cmp_popo_dec_key_resp_content_t)
 #define CMP_CERT_OR_ENC_CERT_CERTIFICATE        0
 #define CMP_CERT_OR_ENC_CERT_ENCRYPTED_CERT     1
 
+/* for answers: a certificate, already encoded; nothing is decoded as that */
+#define CMP_CERT_OR_ENC_CERT_DER                2
+
 typedef struct {
     int                                 type;
     union {
         X509                           *certificate;
         cmp_encrypted_key_t            *encrypted_cert;
+        ASN1_TYPE                      *der;
     } value;
 } cmp_cert_or_enc_cert_t;
 
@@ -777,6 +781,20 @@ typedef struct {
 } cmp_protected_part_t;
 
 DECLARE_ASN1_ITEM(cmp_protected_part_t)
+
+
+/*
+ * A PKIMessage whose header and body are encoded, one after the other.  Only
+ * to be encoded.
+ */
+
+typedef struct {
+    ASN1_TYPE                          *header_and_body;
+    ASN1_BIT_STRING                    *protection;
+    STACK_OF(X509)                     *extra_certs;
+} cmp_encoded_message_t;
+
+DECLARE_ASN1_ITEM(cmp_encoded_message_t)
 
 
 #include <cmp_asn1_info.h>

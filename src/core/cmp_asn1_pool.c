@@ -53,6 +53,30 @@ cmp_encode(cmp_pool_t *pool, const ASN1_ITEM *it, const void *value,
 }
 
 
+ASN1_TYPE *
+cmp_asn1_encoded(const cmp_str_t *der)
+{
+    ASN1_TYPE    *value;
+    ASN1_STRING  *octets;
+
+    value = ASN1_TYPE_new();
+    octets = ASN1_STRING_type_new(V_ASN1_OTHER);
+
+    if (value == NULL || octets == NULL
+        || ASN1_STRING_set(octets, der->data, (int) der->len) != 1)
+    {
+        cmp_crypto_error(NULL, 0);
+        ASN1_STRING_free(octets);
+        ASN1_TYPE_free(value);
+        return NULL;
+    }
+
+    ASN1_TYPE_set(value, V_ASN1_OTHER, octets);
+
+    return value;
+}
+
+
 static void
 cmp_asn1_pool_cleanup(void *data)
 {

@@ -24,6 +24,13 @@ int cmp_asn1_pool_item(cmp_pool_t *pool, const ASN1_ITEM *it, void *value);
 int cmp_encode(cmp_pool_t *pool, const ASN1_ITEM *it, const void *value,
     cmp_str_t *der);
 
+/*
+ * A copy of what is encoded already, as a value of an ASN1_ANY that is encoded
+ * as it is.  libcrypto looks at the length of what is nested once for each level
+ * around it.  To be freed by ASN1_TYPE_free(); NULL when out of memory.
+ */
+ASN1_TYPE *cmp_asn1_encoded(const cmp_str_t *der);
+
 /* the octets of a string, which may be NULL, not copied */
 cmp_str_t cmp_octets(const ASN1_STRING *string);
 

@@ -225,6 +225,15 @@ int cmp_sign_md(EVP_PKEY *key, const EVP_MD **md);
 EVP_MD_CTX *cmp_sign_ctx(EVP_PKEY *key, const EVP_MD *md);
 
 /*
+ * The signature of such a context over data, and its AlgorithmIdentifier, which
+ * is known before and may be part of the data.  The caller frees the latter;
+ * NULL when the key has none.  CMP_OK or CMP_ERROR.
+ */
+X509_ALGOR *cmp_sign_algorithm(EVP_MD_CTX *ctx);
+int cmp_sign(EVP_MD_CTX *ctx, const cmp_str_t *data,
+    ASN1_BIT_STRING *signature);
+
+/*
  * 1 when signing with this key takes long enough for a thread: RSA, EC over
  * 256 bits, post-quantum keys, and whatever lives outside of libcrypto's own
  * providers

@@ -17,7 +17,8 @@ static void cmp_enroll_versions(cmp_exchange_t *ex);
 static int cmp_enroll_body(cmp_exchange_t *ex);
 static int cmp_enroll_response(cmp_exchange_t *ex, cmp_request_t *req,
     cmp_cert_rep_message_t *rep);
-static int cmp_enroll_certificate(cmp_cert_response_t *response, X509 *cert);
+static int cmp_enroll_certificate(cmp_cert_response_t *response,
+    const cmp_str_t *der);
 
 
 int
@@ -340,7 +341,7 @@ cmp_enroll_response(cmp_exchange_t *ex, cmp_request_t *req,
 
     if (req->status != CMP_STATUS_REJECTION
         && req->status != CMP_STATUS_WAITING
-        && cmp_enroll_certificate(response, req->issue.cert) != CMP_OK)
+        && cmp_enroll_certificate(response, &req->issue.der) != CMP_OK)
     {
         return CMP_ERROR;
     }
@@ -383,7 +384,7 @@ cmp_enroll_response(cmp_exchange_t *ex, cmp_request_t *req,
 
 
 static int
-cmp_enroll_certificate(cmp_cert_response_t *response, X509 *cert)
+cmp_enroll_certificate(cmp_cert_response_t *response, const cmp_str_t *der)
 {
     cmp_certified_key_pair_t  *pair;
     cmp_cert_or_enc_cert_t    *choice;
@@ -396,12 +397,13 @@ cmp_enroll_certificate(cmp_cert_response_t *response, X509 *cert)
     response->certified_key_pair = pair;
     choice = pair->cert_or_enc_cert;
 
-    if (X509_up_ref(cert) != 1) {
+    choice->value.der = cmp_asn1_encoded(der);
+
+    if (choice->value.der == NULL) {
         return CMP_ERROR;
     }
 
-    choice->type = CMP_CERT_OR_ENC_CERT_CERTIFICATE;
-    choice->value.certificate = cert;
+    choice->type = CMP_CERT_OR_ENC_CERT_DER;
 
     return CMP_OK;
 }

@@ -10,6 +10,7 @@
 #include <cmp_exchange_local.h>
 
 
+static int cmp_reply_encode(cmp_exchange_t *ex, const cmp_str_t *part);
 static int cmp_reply_header(cmp_exchange_t *ex, int signature);
 static int cmp_reply_names(cmp_exchange_t *ex, int signature);
 static int cmp_reply_times(cmp_exchange_t *ex);
@@ -86,6 +87,7 @@ int
 cmp_reply_finish(cmp_exchange_t *ex)
 {
     int               rc, mac, sign;
+    cmp_str_t         part;
     const cmp_str_t  *secret;
 
     mac = (ex->protect.kind == CMP_PROTECTION_MAC && ex->credential != NULL);
@@ -117,21 +119,54 @@ cmp_reply_finish(cmp_exchange_t *ex)
 
         rc = cmp_protect_mac(&ex->protect, ex->strict, secret,
                              ex->conf->random, ex->conf->random_data,
-                             ex->answer, ex->work);
+                             ex->answer, ex->work, &part);
 
     } else if (sign) {
-        rc = cmp_protect_sign(ex->ca, ex->answer, ex->work);
+        rc = cmp_protect_sign(ex->ca, ex->answer, ex->work, &part);
 
     } else {
-        rc = CMP_OK;
+        rc = cmp_protect_part(ex->answer, ex->work, &part);
     }
 
-    if (rc != CMP_OK) {
+    return (rc == CMP_OK) ? cmp_reply_encode(ex, &part) : CMP_ERROR;
+}
+
+
+/* with the octets that were protected; they are a SEQUENCE of header and body */
+
+static int
+cmp_reply_encode(cmp_exchange_t *ex, const cmp_str_t *part)
+{
+    int                     rc, tag, class;
+    long                    len;
+    cmp_str_t               content;
+    const unsigned char    *p;
+    cmp_encoded_message_t   message;
+
+    p = part->data;
+
+    if (ASN1_get_object(&p, &len, &tag, &class, (long) part->len) & 0x80) {
+        cmp_crypto_error(NULL, 0);
         return CMP_ERROR;
     }
 
-    return cmp_encode(ex->work, ASN1_ITEM_rptr(cmp_pki_message_t), ex->answer,
-                      &ex->reply);
+    content.data = (unsigned char *) p;
+    content.len = (size_t) len;
+
+    message.protection = ex->answer->protection;
+    message.extra_certs = ex->answer->extra_certs;
+    message.header_and_body = cmp_asn1_encoded(&content);
+
+    if (message.header_and_body == NULL) {
+        return CMP_ERROR;
+    }
+
+    rc = cmp_encode(ex->work, ASN1_ITEM_rptr(cmp_encoded_message_t), &message,
+                    &ex->reply);
+
+    ASN1_TYPE_free(message.header_and_body);
+
+    return rc;
 }
 
 

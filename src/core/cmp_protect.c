@@ -224,3 +224,16 @@ cmp_protect_verify_signature(const cmp_protect_t *protect,
 
     return rc;
 }
+
+
+int
+cmp_protect_part(const cmp_pki_message_t *answer, cmp_pool_t *pool,
+    cmp_str_t *part)
+{
+    cmp_protected_part_t  value;
+
+    value.header = answer->header;
+    value.body = answer->body;
+
+    return cmp_encode(pool, ASN1_ITEM_rptr(cmp_protected_part_t), &value, part);
+}

@@ -112,13 +112,18 @@ int cmp_protect_verify_signature(const cmp_protect_t *protect,
  * Protects an answer whose header and body are complete: sets protectionAlg
  * and protection.  The MAC is that of the request (its algorithms, iteration
  * count, salt and derived key); with fresh, a new salt from random is used and
- * the secret needed again.  CMP_OK or CMP_ERROR.
+ * the secret needed again.  "part" is the DER of the ProtectedPart, in memory of
+ * the pool.  CMP_OK or CMP_ERROR.
  */
 int cmp_protect_mac(const cmp_protect_t *request, int fresh,
     const cmp_str_t *secret, cmp_random_pt random, void *random_data,
-    cmp_pki_message_t *answer, cmp_pool_t *pool);
+    cmp_pki_message_t *answer, cmp_pool_t *pool, cmp_str_t *part);
 int cmp_protect_sign(const cmp_ca_t *ca, cmp_pki_message_t *answer,
-    cmp_pool_t *pool);
+    cmp_pool_t *pool, cmp_str_t *part);
+
+/* the same "part" for an answer without protection */
+int cmp_protect_part(const cmp_pki_message_t *answer, cmp_pool_t *pool,
+    cmp_str_t *part);
 
 
 /*

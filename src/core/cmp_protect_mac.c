@@ -460,14 +460,12 @@ cmp_pbkdf2_derive(const cmp_protect_t *mac, const cmp_str_t *secret,
 int
 cmp_protect_mac(const cmp_protect_t *request, int fresh,
     const cmp_str_t *secret, cmp_random_pt random, void *random_data,
-    cmp_pki_message_t *answer, cmp_pool_t *pool)
+    cmp_pki_message_t *answer, cmp_pool_t *pool, cmp_str_t *part)
 {
-    size_t                len;
-    cmp_str_t             der;
-    X509_ALGOR           *alg;
-    cmp_protect_t         mac;
-    unsigned char         value[EVP_MAX_MD_SIZE];
-    cmp_protected_part_t  part;
+    size_t          len;
+    X509_ALGOR     *alg;
+    cmp_protect_t   mac;
+    unsigned char   value[EVP_MAX_MD_SIZE];
 
     if (request->kind != CMP_PROTECTION_MAC) {
         return CMP_ERROR;
@@ -503,16 +501,9 @@ cmp_protect_mac(const cmp_protect_t *request, int fresh,
     X509_ALGOR_free(answer->header->protection_alg);
     answer->header->protection_alg = alg;
 
-    part.header = answer->header;
-    part.body = answer->body;
-
-    if (cmp_encode(pool, ASN1_ITEM_rptr(cmp_protected_part_t), &part, &der)
-        != CMP_OK)
+    if (cmp_protect_part(answer, pool, part) != CMP_OK
+        || cmp_mac_compute(&mac, secret, part, pool, value, &len) != CMP_OK)
     {
-        return CMP_ERROR;
-    }
-
-    if (cmp_mac_compute(&mac, secret, &der, pool, value, &len) != CMP_OK) {
         return CMP_ERROR;
     }
 

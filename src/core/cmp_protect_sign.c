@@ -327,17 +327,13 @@ cmp_signature_set_pss(const cmp_signature_t *signature, EVP_PKEY_CTX *pctx)
 
 int
 cmp_protect_sign(const cmp_ca_t *ca, cmp_pki_message_t *answer,
-    cmp_pool_t *pool)
+    cmp_pool_t *pool, cmp_str_t *part)
 {
-    int                    rc;
-    EVP_PKEY              *key;
-    EVP_MD_CTX            *ctx;
-    const EVP_MD          *md;
-    cmp_protected_part_t   part;
-
-    /* libcrypto signs into memory of its own */
-
-    (void) pool;
+    int            rc;
+    EVP_PKEY      *key;
+    X509_ALGOR    *alg;
+    EVP_MD_CTX    *ctx;
+    const EVP_MD  *md;
 
     key = (ca->response_key != NULL) ? ca->response_key : ca->current.key;
 
@@ -350,27 +346,22 @@ cmp_protect_sign(const cmp_ca_t *ca, cmp_pki_message_t *answer,
         return CMP_ERROR;
     }
 
-    if (answer->header->protection_alg == NULL) {
-        answer->header->protection_alg = X509_ALGOR_new();
+    rc = CMP_ERROR;
+    alg = cmp_sign_algorithm(ctx);
+
+    if (alg != NULL) {
+        X509_ALGOR_free(answer->header->protection_alg);
+        answer->header->protection_alg = alg;
     }
 
     if (answer->protection == NULL) {
         answer->protection = ASN1_BIT_STRING_new();
     }
 
-    part.header = answer->header;
-    part.body = answer->body;
-
-    rc = CMP_ERROR;
-
-    /* sets the algorithm in the header before it encodes the part */
-
-    if (answer->header->protection_alg != NULL
+    if (alg != NULL
         && answer->protection != NULL
-        && ASN1_item_sign_ctx(ASN1_ITEM_rptr(cmp_protected_part_t),
-                              answer->header->protection_alg, NULL,
-                              answer->protection, &part, ctx)
-           > 0)
+        && cmp_protect_part(answer, pool, part) == CMP_OK
+        && cmp_sign(ctx, part, answer->protection) == CMP_OK)
     {
         rc = CMP_OK;
     }

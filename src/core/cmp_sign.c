@@ -4,17 +4,21 @@
  */
 
 
+#include <cmp_asn1.h>
 #include <cmp_ca.h>
 #include <cmp_key.h>
 
 #include <string.h>
 
+#include <openssl/core_names.h>
 #include <openssl/objects.h>
+#include <openssl/params.h>
 #include <openssl/provider.h>
 #include <openssl/rsa.h>
 
 
-#define CMP_SIGN_INLINE_BITS   256     /* of an EC key */
+#define CMP_SIGN_INLINE_BITS    256    /* of an EC key */
+#define CMP_SIGN_ALGORITHM_LEN  256    /* of an AlgorithmIdentifier */
 
 
 /*
@@ -138,6 +142,62 @@ failed:
     EVP_MD_CTX_free(ctx);
 
     return NULL;
+}
+
+
+X509_ALGOR *
+cmp_sign_algorithm(EVP_MD_CTX *ctx)
+{
+    X509_ALGOR           *alg;
+    OSSL_PARAM            params[2];
+    unsigned char         der[CMP_SIGN_ALGORITHM_LEN];
+    const unsigned char  *p;
+
+    alg = NULL;
+
+    params[0] = OSSL_PARAM_construct_octet_string(
+                             OSSL_SIGNATURE_PARAM_ALGORITHM_ID, der,
+                             sizeof(der));
+    params[1] = OSSL_PARAM_construct_end();
+
+    if (EVP_PKEY_CTX_get_params(EVP_MD_CTX_get_pkey_ctx(ctx), params) == 1
+        && OSSL_PARAM_modified(&params[0]))
+    {
+        p = der;
+        alg = d2i_X509_ALGOR(NULL, &p, (long) params[0].return_size);
+    }
+
+    cmp_crypto_error(NULL, 0);
+
+    return alg;
+}
+
+
+int
+cmp_sign(EVP_MD_CTX *ctx, const cmp_str_t *data, ASN1_BIT_STRING *signature)
+{
+    int             rc;
+    size_t          len;
+    unsigned char  *value;
+
+    rc = CMP_ERROR;
+    value = NULL;
+
+    if (EVP_DigestSign(ctx, NULL, &len, data->data, data->len) == 1) {
+        value = OPENSSL_malloc(len);
+    }
+
+    if (value != NULL
+        && EVP_DigestSign(ctx, value, &len, data->data, data->len) == 1
+        && cmp_asn1_set_octets(signature, value, len) == 1)
+    {
+        rc = CMP_OK;
+    }
+
+    OPENSSL_free(value);
+    cmp_crypto_error(NULL, 0);
+
+    return rc;
 }
 
 

@@ -576,7 +576,7 @@ test_answer_mac(void **state)
     char                err[256];
     client_t            client;
     cmp_msg_t           msg;
-    cmp_str_t           secret, der;
+    cmp_str_t           secret, der, part;
     pki_random_t        random;
     client_answer_t    *answer;
     cmp_pki_message_t  *reply;
@@ -620,13 +620,14 @@ test_answer_mac(void **state)
         /* without a key or a secret there is nothing to protect with */
 
         assert_int_equal(cmp_protect_mac(&protect, 0, NULL, pki_random,
-                                         &random, reply, pool), CMP_ERROR);
+                                         &random, reply, pool, &part),
+                         CMP_ERROR);
 
         test_ok(cmp_protect_verify_mac(&protect, &msg, &secret, pool,
                                        &refusal));
 
         test_ok(cmp_protect_mac(&protect, fresh, fresh ? &secret : NULL,
-                                pki_random, &random, reply, pool));
+                                pki_random, &random, reply, pool, &part));
 
         der = test_der(pool, ASN1_ITEM_rptr(X509_ALGOR),
                        reply->header->protection_alg);
@@ -655,7 +656,7 @@ test_answer_mac(void **state)
     protect.kind = CMP_PROTECTION_SIGNATURE;
     reply = client_message(&client, CMP_BODY_GENP);
     assert_int_equal(cmp_protect_mac(&protect, 0, &secret, pki_random, &random,
-                                     reply, pool), CMP_ERROR);
+                                     reply, pool, &part), CMP_ERROR);
     cmp_asn1_free(cmp_pki_message_t, reply);
 }
 

@@ -449,7 +449,7 @@ test_answers(void **state)
     int                 i;
     client_t            client;
     cmp_msg_t           msg;
-    cmp_str_t           der;
+    cmp_str_t           der, part;
     EVP_PKEY           *key;
     cmp_public_key_t   *pubkey;
     cmp_pki_message_t  *reply;
@@ -483,7 +483,7 @@ test_answers(void **state)
         }
 
         reply = client_message(&client, CMP_BODY_GENP);
-        test_ok(cmp_protect_sign(&ca, reply, pool));
+        test_ok(cmp_protect_sign(&ca, reply, pool, &part));
 
         der = test_der(pool, ASN1_ITEM_rptr(cmp_pki_message_t), reply);
         test_decode(pool, der.data, der.len, &msg);

@@ -217,13 +217,22 @@ thread_pool one threads=1;
 --- test
 # The one that the thread is at is finished, the others are not begun.  The
 # master gives the worker little more than a second, so as many iterations as
-# take about half of one here and now.
+# take about half of one, by the fastest of some: with other work beside it one
+# may have taken several times as long.
 
-my $from = Time::HiRes::time();
+my $fastest = 10;
 
-post('/pkix/', iterations(fresh(), 400000, 'insecure'));
+for (1 .. 4) {
+    my $from = Time::HiRes::time();
 
-my $iterations = int(240000 / (Time::HiRes::time() - $from));
+    post('/pkix/', iterations(fresh(), 400000, 'insecure'));
+
+    my $time = Time::HiRes::time() - $from;
+
+    $fastest = $time if $time < $fastest;
+}
+
+my $iterations = int(240000 / $fastest);
 my @texts = map { slow($iterations) } 1 .. 3;
 my @socks = map { send_to($_) } @texts;
 my $master = nginx_pid();

@@ -16,9 +16,11 @@
 
 #define NGX_HTTP_CMP_THREAD_TIME  60000
 #define NGX_HTTP_CMP_THREAD_ENDS  1000
+#define NGX_HTTP_CMP_THREAD_NICE  5
 
 
-static void ngx_http_cmp_thread_begin(void);
+static void ngx_http_cmp_thread_begin(ngx_log_t *log);
+static void ngx_http_cmp_thread_yield(ngx_log_t *log);
 static void ngx_http_cmp_thread_end(void *data);
 
 static void ngx_http_cmp_task_func(void *data, ngx_log_t *log);
@@ -76,7 +78,7 @@ ngx_http_cmp_thread_exit(ngx_cycle_t *cycle)
 /* before a thread uses OpenSSL */
 
 static void
-ngx_http_cmp_thread_begin(void)
+ngx_http_cmp_thread_begin(ngx_log_t *log)
 {
     if (pthread_getspecific(ngx_http_cmp_thread_key) != NULL) {
         return;
@@ -89,6 +91,36 @@ ngx_http_cmp_thread_begin(void)
     {
         (void) ngx_atomic_fetch_add(&ngx_http_cmp_threads, 1);
     }
+
+    ngx_http_cmp_thread_yield(log);
+}
+
+
+/*
+ * A thread that signs all the time would have as good a claim to a core as
+ * the event loop, which then waits for the end of its slice with each request.
+ * On Linux the nice value is that of the thread; libpthread has no name for it.
+ */
+
+static void
+ngx_http_cmp_thread_yield(ngx_log_t *log)
+{
+#if (NGX_LINUX)
+
+    int  value;
+
+    ngx_set_errno(0);
+
+    value = getpriority(PRIO_PROCESS, 0);
+
+    if ((value == -1 && ngx_errno != 0)
+        || setpriority(PRIO_PROCESS, 0, value + NGX_HTTP_CMP_THREAD_NICE) == -1)
+    {
+        ngx_log_error(NGX_LOG_WARN, log, ngx_errno,
+                      "the nice value of a thread could not be set");
+    }
+
+#endif
 }
 
 
@@ -156,7 +188,7 @@ ngx_http_cmp_task_func(void *data, ngx_log_t *log)
 {
     ngx_http_cmp_task_t *task = data;
 
-    ngx_http_cmp_thread_begin();
+    ngx_http_cmp_thread_begin(log);
 
     /* a worker that is told to end at once has nobody to answer */
 

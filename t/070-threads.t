@@ -74,6 +74,16 @@ our $threads = sub {
     return scalar(() = glob('/proc/' . nginx_pid() . '/task/*'));
 };
 
+# the nice values of all threads of the worker, each once; proc(5), stat, 19
+
+our $nice = sub {
+    my %seen = map { /.*\) (.*)/ ? ((split ' ', $1)[16] => 1) : () }
+               map { CMPTest::slurp($_) }
+               glob('/proc/' . nginx_pid() . '/task/*/stat');
+
+    return join ' ', sort { $a <=> $b } keys %seen;
+};
+
 run_tests();
 
 __DATA__
@@ -91,7 +101,13 @@ cmp_ok($main::threads->(), '>', 1, 'there are threads');
 thread_pool slow threads=2;
 --- http_config eval: main::http_config('thread_pool slow;')
 --- test
+my $own = $main::nice->();
+
 is(main::enrol_many('slow', 4), 4, 'all enrolled');
+
+# both have signed, or one of them
+
+like($main::nice->(), qr/^$own ${\ ($own + 5)}$/, 'they let the worker first');
 
 
 

@@ -13,13 +13,17 @@
 #endif
 
 
-/* larger ones are not there twice */
+/* larger ones are not there twice, and connections need descriptors too */
 #define NGX_HTTP_CMP_CRL_SENDFILE  (4 * 1024 * 1024)
+#define NGX_HTTP_CMP_CRL_FILES     64                /* of a worker */
 
 
 #if (NGX_LINUX)
 static ngx_fd_t ngx_http_cmp_crl_open(ngx_http_cmp_crl_der_t *der);
 #endif
+
+
+static ngx_uint_t  ngx_http_cmp_crl_files;
 
 
 ngx_http_cmp_crl_der_t *
@@ -60,11 +64,13 @@ ngx_http_cmp_crl_release(ngx_http_cmp_crl_der_t *der)
         ngx_free(der->pem.data);
     }
 
-    if (der->fd != NGX_INVALID_FILE && ngx_close_file(der->fd)
-                                       == NGX_FILE_ERROR)
-    {
-        ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, ngx_errno,
-                      ngx_close_file_n " of a CRL failed");
+    if (der->fd != NGX_INVALID_FILE) {
+        ngx_http_cmp_crl_files--;
+
+        if (ngx_close_file(der->fd) == NGX_FILE_ERROR) {
+            ngx_log_error(NGX_LOG_ALERT, ngx_cycle->log, ngx_errno,
+                          ngx_close_file_n " of a CRL failed");
+        }
     }
 
     ngx_free(der);
@@ -93,12 +99,18 @@ ngx_http_cmp_crl_file(ngx_http_cmp_crl_der_t *der, ngx_http_request_t *r)
 
     if (der->fd == NGX_INVALID_FILE) {
 
+        if (ngx_http_cmp_crl_files >= NGX_HTTP_CMP_CRL_FILES) {
+            return NULL;
+        }
+
         der->fd = ngx_http_cmp_crl_open(der);
 
         if (der->fd == NGX_INVALID_FILE) {
             der->no_file = 1;
             return NULL;
         }
+
+        ngx_http_cmp_crl_files++;
     }
 
     file = ngx_pcalloc(r->pool, sizeof(ngx_file_t));

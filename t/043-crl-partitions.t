@@ -148,3 +148,19 @@ is(verify($cert, ['p.pem']), 'certificate revoked', 'revoked');
 enrol('one');
 is(sql("SELECT partition FROM cmp.certificate WHERE subject = 'CN=one'"), 1,
    'new ones');
+
+
+
+=== many of them do not take the descriptors of a worker
+--- http_config eval
+main::default_http_config(ca => "crl partitions=80 $main::urls;")
+--- config eval: $main::locations . ' sendfile on;'
+--- test
+my @statuses = map { http('GET', "/p/$_.crl")->{status} } 1 .. 80;
+
+is(scalar(grep { $_ == 200 } @statuses), 80, 'all are there');
+
+my @files = grep { /memfd:cmp_crl/ } map { readlink $_ }
+            glob '/proc/' . nginx_pid() . '/fd/*';
+
+is(scalar @files, 64, 'some are sent from memory');

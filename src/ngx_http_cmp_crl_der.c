@@ -77,8 +77,6 @@ ngx_http_cmp_crl_release(ngx_http_cmp_crl_der_t *der)
 }
 
 
-#if (NGX_LINUX)
-
 /*
  * sendfile() copies nothing, writev() each time all of it.  The file has no
  * name and is gone with its descriptor.
@@ -87,6 +85,8 @@ ngx_http_cmp_crl_release(ngx_http_cmp_crl_der_t *der)
 ngx_file_t *
 ngx_http_cmp_crl_file(ngx_http_cmp_crl_der_t *der, ngx_http_request_t *r)
 {
+#if (NGX_LINUX)
+
     ngx_file_t  *file;
 
     if (r->connection->sendfile == 0
@@ -123,8 +123,16 @@ ngx_http_cmp_crl_file(ngx_http_cmp_crl_der_t *der, ngx_http_request_t *r)
     ngx_str_set(&file->name, "CRL");
 
     return file;
+
+#else
+
+    return NULL;
+
+#endif
 }
 
+
+#if (NGX_LINUX)
 
 static ngx_fd_t
 ngx_http_cmp_crl_open(ngx_http_cmp_crl_der_t *der)
@@ -155,14 +163,6 @@ ngx_http_cmp_crl_open(ngx_http_cmp_crl_der_t *der)
     }
 
     return fd;
-}
-
-#else
-
-ngx_file_t *
-ngx_http_cmp_crl_file(ngx_http_cmp_crl_der_t *der, ngx_http_request_t *r)
-{
-    return NULL;
 }
 
 #endif

@@ -338,8 +338,7 @@ DECLARE_ASN1_ITEM(cmp_popo_dec_key_resp_content_t)
 #define CMP_CERT_OR_ENC_CERT_CERTIFICATE        0
 #define CMP_CERT_OR_ENC_CERT_ENCRYPTED_CERT     1
 
-/* for answers: a certificate, already encoded; nothing is decoded as that */
-#define CMP_CERT_OR_ENC_CERT_DER                2
+#define CMP_CERT_OR_ENC_CERT_DER                2   /* only to be encoded */
 
 typedef struct {
     int                                 type;
@@ -783,10 +782,7 @@ typedef struct {
 DECLARE_ASN1_ITEM(cmp_protected_part_t)
 
 
-/*
- * A PKIMessage whose header and body are encoded, one after the other.  Only
- * to be encoded.
- */
+/* to be encoded: a PKIMessage whose header and body are encoded already */
 
 typedef struct {
     ASN1_TYPE                          *header_and_body;

@@ -26,8 +26,8 @@ int cmp_encode(cmp_pool_t *pool, const ASN1_ITEM *it, const void *value,
 
 /*
  * A copy of what is encoded already, as a value of an ASN1_ANY that is encoded
- * as it is.  libcrypto looks at the length of what is nested once for each level
- * around it.  To be freed by ASN1_TYPE_free(); NULL when out of memory.
+ * as it is.  libcrypto looks at the length of what is nested once for each
+ * level around it.  To be freed by ASN1_TYPE_free(); NULL when out of memory.
  */
 ASN1_TYPE *cmp_asn1_encoded(const cmp_str_t *der);
 

@@ -132,7 +132,7 @@ cmp_reply_finish(cmp_exchange_t *ex)
 }
 
 
-/* with the octets that were protected; they are a SEQUENCE of header and body */
+/* with the octets that were protected, a SEQUENCE of header and body */
 
 static int
 cmp_reply_encode(cmp_exchange_t *ex, const cmp_str_t *part)

@@ -112,8 +112,8 @@ int cmp_protect_verify_signature(const cmp_protect_t *protect,
  * Protects an answer whose header and body are complete: sets protectionAlg
  * and protection.  The MAC is that of the request (its algorithms, iteration
  * count, salt and derived key); with fresh, a new salt from random is used and
- * the secret needed again.  "part" is the DER of the ProtectedPart, in memory of
- * the pool.  CMP_OK or CMP_ERROR.
+ * the secret needed again.  "part" is the DER of the ProtectedPart, in memory
+ * of the pool.  CMP_OK or CMP_ERROR.
  */
 int cmp_protect_mac(const cmp_protect_t *request, int fresh,
     const cmp_str_t *secret, cmp_random_pt random, void *random_data,

@@ -94,10 +94,12 @@ sub request {
 }
 
 
+# a minute, as a thread with many iterations lets everything else first
+
 sub post {
     my ($uri, $body, %headers) = @_;
     my ($first) = responses(CMPTest::raw(request($uri, $body,
-                                    'Connection' => 'close', %headers)));
+                                    'Connection' => 'close', %headers), 60));
 
     return $first // { status => 0, headers => {}, body => '' };
 }

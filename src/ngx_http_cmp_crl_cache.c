@@ -335,7 +335,6 @@ static void
 ngx_http_cmp_crl_end(ngx_http_cmp_crl_t *crl)
 {
     int64_t       now;
-    ngx_time_t   *tp;
     ngx_queue_t  *q;
 
     ngx_http_cmp_crl_make_cleanup(crl);
@@ -348,8 +347,7 @@ ngx_http_cmp_crl_end(ngx_http_cmp_crl_t *crl)
     cmp_pool_destroy(crl->pool);
     crl->pool = NULL;
 
-    tp = ngx_timeofday();
-    now = (int64_t) tp->sec * 1000 + tp->msec;
+    now = ngx_http_cmp_now();
 
     if (crl->main->crl_cache != NULL && crl->unknown == 0
         && (crl->der == NULL || crl->der->next_update <= now))

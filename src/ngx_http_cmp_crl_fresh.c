@@ -113,9 +113,7 @@ ngx_http_cmp_crl_answered(ngx_http_cmp_crl_t *crl)
 ngx_http_cmp_crl_der_t *
 ngx_http_cmp_crl_fresh(ngx_http_cmp_crl_t *crl, ngx_http_request_t *r)
 {
-    int64_t      now;
-    ngx_msec_t   age;
-    ngx_time_t  *tp;
+    ngx_msec_t  age;
 
     age = ngx_current_msec - crl->answered.time;
 
@@ -123,16 +121,10 @@ ngx_http_cmp_crl_fresh(ngx_http_cmp_crl_t *crl, ngx_http_request_t *r)
         || crl->der == NULL
         || crl->main->changes == NULL
         || crl->answered.changes != *crl->main->changes
+        || crl->der->next_update <= ngx_http_cmp_now()
         || age >= NGX_HTTP_CMP_CRL_FRESH
         || ngx_http_cmp_crl_no_cache(r))
     {
-        return NULL;
-    }
-
-    tp = ngx_timeofday();
-    now = (int64_t) tp->sec * 1000 + tp->msec;
-
-    if (crl->der->next_update <= now) {
         return NULL;
     }
 

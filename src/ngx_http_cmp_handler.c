@@ -243,7 +243,6 @@ ngx_http_cmp_uri_segment(ngx_str_t *path, cmp_str_t *segment)
 static ngx_http_cmp_ctx_t *
 ngx_http_cmp_create_ctx(ngx_http_request_t *r, ngx_http_cmp_ca_t *ca)
 {
-    ngx_time_t          *tp;
     ngx_http_cmp_ctx_t  *ctx;
 
     /* set by ngx_pcalloc(): all that is not set here */
@@ -257,13 +256,11 @@ ngx_http_cmp_create_ctx(ngx_http_request_t *r, ngx_http_cmp_ca_t *ca)
     ctx->main = ngx_http_get_module_main_conf(r, ngx_http_cmp_module);
     ctx->ca = ca;
 
-    tp = ngx_timeofday();
-
     ctx->conf.ca = &ca->ca;
     ctx->conf.label = CMP_LABEL_NONE;
     ctx->conf.client.data = r->connection->addr_text.data;
     ctx->conf.client.len = r->connection->addr_text.len;
-    ctx->conf.now = (int64_t) tp->sec * 1000 + tp->msec;
+    ctx->conf.now = ngx_http_cmp_now();
     ctx->conf.random = ngx_http_cmp_random;
     ctx->conf.other_ca = ngx_http_cmp_other_ca;
     ctx->conf.other_ca_data = ctx->main;

@@ -465,7 +465,6 @@ ngx_http_cmp_ocsp_headers(ngx_http_cmp_ocsp_ctx_t *ctx)
 static ngx_http_cmp_ocsp_ctx_t *
 ngx_http_cmp_ocsp_create_ctx(ngx_http_request_t *r, ngx_http_cmp_ca_t *ca)
 {
-    ngx_time_t               *tp;
     ngx_http_cmp_ocsp_ctx_t  *ctx;
 
     ctx = ngx_pcalloc(r->pool, sizeof(ngx_http_cmp_ocsp_ctx_t));
@@ -473,12 +472,10 @@ ngx_http_cmp_ocsp_create_ctx(ngx_http_request_t *r, ngx_http_cmp_ca_t *ca)
         return NULL;
     }
 
-    tp = ngx_timeofday();
-
     ctx->request = r;
     ctx->main = ngx_http_get_module_main_conf(r, ngx_http_cmp_module);
     ctx->ca = ca;
-    ctx->now = (int64_t) tp->sec * 1000 + tp->msec;
+    ctx->now = ngx_http_cmp_now();
 
     if (ngx_http_cmp_cleanup_add(r, ctx, ngx_http_cmp_ocsp_cleanup,
                                  ngx_http_cmp_ocsp_pool_cleanup)

@@ -56,7 +56,6 @@ static ngx_int_t ngx_http_cmp_ocsp_responder_add(ngx_cycle_t *cycle,
     ngx_http_cmp_main_conf_t *mcf, ngx_http_cmp_ca_t *ca);
 static ngx_uint_t ngx_http_cmp_ocsp_responder_usable(
     ngx_http_cmp_ocsp_responder_t *responder);
-static int64_t ngx_http_cmp_ocsp_responder_now(void);
 static void ngx_http_cmp_ocsp_responder_handler(ngx_event_t *ev);
 static void ngx_http_cmp_ocsp_responder_read(
     ngx_http_cmp_ocsp_responder_t *responder);
@@ -296,18 +295,7 @@ ngx_http_cmp_ocsp_responder_usable(ngx_http_cmp_ocsp_responder_t *responder)
 {
     return responder->held != NULL
            && cmp_ocsp_responder_valid(responder->held->responder,
-                                       ngx_http_cmp_ocsp_responder_now());
-}
-
-
-static int64_t
-ngx_http_cmp_ocsp_responder_now(void)
-{
-    ngx_time_t  *tp;
-
-    tp = ngx_timeofday();
-
-    return (int64_t) tp->sec * 1000 + tp->msec;
+                                       ngx_http_cmp_now());
 }
 
 
@@ -526,7 +514,7 @@ ngx_http_cmp_ocsp_responder_due(ngx_http_cmp_ocsp_responder_t *responder)
 
     return cmp_ocsp_responder_due(responder->held->responder,
                                   responder->issuer,
-                                  ngx_http_cmp_ocsp_responder_now());
+                                  ngx_http_cmp_now());
 }
 
 
@@ -558,7 +546,7 @@ ngx_http_cmp_ocsp_responder_make(ngx_http_cmp_ocsp_responder_t *responder)
     params->ca = &responder->ca->ca;
     params->issuer = responder->issuer;
     params->seal_key = responder->main->store->key;
-    params->now = ngx_http_cmp_ocsp_responder_now();
+    params->now = ngx_http_cmp_now();
     params->random = ngx_http_cmp_random;
     params->random_data = NULL;
 

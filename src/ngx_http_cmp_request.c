@@ -160,6 +160,17 @@ ngx_http_cmp_watch_client(ngx_http_request_t *r)
 }
 
 
+int64_t
+ngx_http_cmp_now(void)
+{
+    ngx_time_t  *tp;
+
+    tp = ngx_timeofday();
+
+    return (int64_t) tp->sec * 1000 + tp->msec;
+}
+
+
 ngx_uint_t
 ngx_http_cmp_connecting(ngx_http_cmp_ca_t *ca, ngx_msec_t waited)
 {

@@ -82,6 +82,9 @@ ngx_int_t ngx_http_cmp_body(ngx_http_request_t *r, size_t max,
 /* the body has been read; finalizes the request in the end */
 void ngx_http_cmp_start(ngx_http_cmp_ctx_t *ctx);
 
+/* ms, as of the last event */
+int64_t ngx_http_cmp_now(void);
+
 /* to wait: the client's going away ends the request from now on */
 ngx_int_t ngx_http_cmp_watch(ngx_http_cmp_ctx_t *ctx);
 ngx_int_t ngx_http_cmp_watch_client(ngx_http_request_t *r);

@@ -14,11 +14,7 @@ credential(reference => 'second', secret => 'insecure', profile => 'second');
 
 our $count = 0;
 
-# a parameter of "listen" before nginx 1.25.1, a directive since then
-
-my ($status, $version) = execute($ENV{TEST_NGINX_BINARY}, '-v');
-my ($minor) = $version =~ m{nginx/1\.(\d+)\.};
-my ($parameter, $directive) = $minor > 25 ? ('', 'http2 on;') : (' http2', '');
+my ($parameter, $directive) = http2();
 
 our $http2 = default_http_config(http => <<"_EOC_");
 $directive

@@ -6,17 +6,14 @@
 use lib 't/lib';
 use CMPTest;
 use CMPRaw;
+use CMPWait;
 
 own_cluster();
 credential(reference => 'device1', secret => 'insecure');
 
 our $uri = '/crl/devices.crl';
 
-# a parameter of "listen" before nginx 1.25.1, a directive since then
-
-my ($minor) = (execute($ENV{TEST_NGINX_BINARY}, '-v'))[1]
-              =~ m{nginx/1\.(\d+)\.};
-my ($parameter, $directive) = $minor > 25 ? ('', 'http2 on;') : (' http2', '');
+my ($parameter, $directive) = http2();
 
 our $ways = default_config() . <<'_EOC_';
 location = /file.crl       { sendfile on; cmp_crl devices; }
@@ -37,12 +34,6 @@ server {
     $ways
 }
 _EOC_
-
-sub worker {
-    my ($pid) = error_log() =~ /.* start worker process (\d+)/s;
-
-    return $pid // nginx_pid();
-}
 
 sub slurp { return CMPTest::slurp(@_) }
 
@@ -396,9 +387,7 @@ for my $way (qw(file memory compressed)) {
     }
 }
 
-my @files = map { readlink $_ } glob "/proc/${\main::worker()}/fd/*";
-
-is(scalar(grep { /memfd:cmp_crl/ } @files), 1, 'one file for all of them');
+is(open_files(nginx_pid(), 'memfd:cmp_crl'), 1, 'one file for all of them');
 
 # and it is closed when there is another CRL
 
@@ -406,8 +395,7 @@ sql('DELETE FROM cmp.revocation WHERE octet_length(serial) = 8');
 sql("UPDATE cmp.crl SET this_update = this_update - interval '2 days'");
 isnt((fetch())[2]{body}, $der, 'another one');
 
-@files = map { readlink $_ } glob "/proc/${\main::worker()}/fd/*";
-is(scalar(grep { /memfd:cmp_crl/ } @files), 0, 'no file is left');
+is(open_files(nginx_pid(), 'memfd:cmp_crl'), 0, 'no file is left');
 
 
 

@@ -5,6 +5,7 @@
 
 use lib 't/lib';
 use CMPTest;
+use CMPWait;
 
 own_cluster();
 master_on();
@@ -145,20 +146,13 @@ cmp_ok(sql('SELECT count(*) FROM cmp.certificate'), '<=', $before + 2,
 === a lock that others hold for too long
 --- http_config eval: $main::quick
 --- test
-my $pid = open(my $psql, '|-', 'psql', '-Xq', '-d', admin_conninfo()) or die;
-print $psql "BEGIN; LOCK TABLE cmp.certificate IN ACCESS EXCLUSIVE MODE;\n";
-$psql->flush();
-
-ok(wait_for(sub { sql(q{SELECT count(*) > 0 FROM pg_locks
-    WHERE mode = 'AccessExclusiveLock' AND granted
-    AND relation = 'cmp.certificate'::regclass}) eq 't' }, 10), 'locked');
+lock_table('certificate');
 
 my ($status, $out) = main::enrol();
 is($status, 1, 'refused');
 like($out, qr/systemUnavail/, 'systemUnavail') or diag($out);
 
-print $psql "ROLLBACK;\n";
-close $psql;
+unlock();
 
 ok(main::back(), 'back');
 

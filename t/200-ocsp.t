@@ -8,6 +8,7 @@ use CMPTest;
 use CMPCrl;
 use CMPRaw;
 use CMPStaple;
+use CMPWait;
 use MIME::Base64;
 
 master_on();
@@ -313,21 +314,19 @@ my $url = '/ocsp/' . encode_base64(main::ask($cert), '')
 
 # it cannot register its CA as long as somebody has the table
 
-my $pid = open(my $psql, '|-', 'psql', '-Xq', '-d', admin_conninfo()) or die;
-print $psql "BEGIN; LOCK TABLE cmp.ca IN ACCESS EXCLUSIVE MODE;\n";
-$psql->flush();
-
-ok(wait_for(sub { sql(q{SELECT count(*) > 0 FROM pg_locks
-    WHERE mode = 'AccessExclusiveLock' AND granted
-    AND relation = 'cmp.ca'::regclass}) eq 't' }, 10), 'locked');
+lock_table('ca');
 ok(node($CMPTest::Port2), 'another node');
 
-print $psql "SELECT pg_sleep(0.3); ROLLBACK;\n";
-$psql->flush();
+my $sock = do {
+    local $CMPTest::Port = $CMPTest::Port2;
 
-like(there($url), qr/Cert Status: good/, 'the answer is waited for');
+    send_to("GET $url HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+};
 
-close $psql;
+ok(!readable($sock, 0.3), 'no answer yet');
+unlock();
+like(main::produced(answer($sock)), qr/Cert Status: good/, 'but then');
+
 unlike(node_stop(), qr/\[(?:alert|emerg)\]/, 'no [alert] there');
 
 

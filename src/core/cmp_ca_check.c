@@ -573,43 +573,33 @@ cmp_ca_warm_cert(X509 *cert)
 static int
 cmp_ca_sign_once(EVP_PKEY *key, const EVP_MD *md, X509 *cert)
 {
-    int             rc;
-    size_t          len;
-    EVP_MD_CTX     *sign, *verify;
-    EVP_PKEY_CTX   *pctx;
-    unsigned char  *sig;
+    int               rc;
+    EVP_MD_CTX       *sign, *verify;
+    EVP_PKEY_CTX     *pctx;
+    ASN1_BIT_STRING  *sig;
 
-    static const unsigned char  text[] = "ngx_http_cmp_module";
+    static const cmp_str_t  text = cmp_string("ngx_http_cmp_module");
 
     rc = CMP_ERROR;
-    sig = NULL;
-    verify = NULL;
-
     sign = cmp_sign_ctx(key, md);
-
-    if (sign == NULL
-        || EVP_DigestSign(sign, NULL, &len, text, sizeof(text)) <= 0)
-    {
-        goto done;
-    }
-
-    sig = OPENSSL_malloc(len);
     verify = EVP_MD_CTX_new();
+    sig = ASN1_BIT_STRING_new();
 
-    if (sig == NULL || verify == NULL
-        || EVP_DigestSign(sign, sig, &len, text, sizeof(text)) <= 0
-        || EVP_DigestVerifyInit(verify, &pctx, md, NULL,
-                                X509_get0_pubkey(cert)) <= 0
-        || EVP_DigestVerify(verify, sig, len, text, sizeof(text)) != 1)
+    if (sign != NULL
+        && verify != NULL
+        && sig != NULL
+        && cmp_sign(sign, &text, sig) == CMP_OK
+        && EVP_DigestVerifyInit(verify, &pctx, md, NULL,
+                                X509_get0_pubkey(cert)) == 1
+        && EVP_DigestVerify(verify, ASN1_STRING_get0_data(sig),
+                            (size_t) ASN1_STRING_length(sig), text.data,
+                            text.len)
+           == 1)
     {
-        goto done;
+        rc = CMP_OK;
     }
 
-    rc = CMP_OK;
-
-done:
-
-    OPENSSL_free(sig);
+    ASN1_BIT_STRING_free(sig);
     EVP_MD_CTX_free(verify);
     EVP_MD_CTX_free(sign);
 

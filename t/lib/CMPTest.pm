@@ -98,6 +98,8 @@ package CMPTest;
 #                           run_tests().  cluster('stop', 'immediate'),
 #                           cluster('start'), cluster('restart') then act
 #                           on it
+#     http2()               what makes HTTP/2 of a server: the end of its
+#                           "listen", and a directive
 #     default_http_config(NAME => TEXT...)
 #                           text for http_config: a store, a profile
 #                           "device", a CA "devices".  NAME is store, keys,
@@ -121,7 +123,7 @@ our ($Expand, %known_reports);
 our @functions = qw(
     port tls_port pki conninfo admin_conninfo seal_key tmp newkey client execute
     sql cmpctl credential http raw wait_for error_log nginx_pid reload
-    own_cluster cluster default_http_config default_config
+    own_cluster cluster http2 default_http_config default_config
 );
 
 my @expanded = qw(

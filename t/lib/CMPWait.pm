@@ -18,8 +18,9 @@ package CMPWait;
 #                   is there anything to read, or the end?
 #     workers_of(PID)
 #                   process ids of the children of a master process
-#     open_files(PID)
-#                   number of descriptors of a process
+#     open_files(PID, PATTERN)
+#                   number of descriptors of a process, all or those whose
+#                   file matches
 #     log_lines(NAME)
 #                   lines of a file in the log folder
 #     background(SHELL)
@@ -175,7 +176,10 @@ sub workers_of {
 
 
 sub open_files {
-    my @files = glob "/proc/$_[0]/fd/*";
+    my ($pid, $pattern) = @_;
+    my @files = map { readlink $_ } glob "/proc/$pid/fd/*";
+
+    @files = grep { defined $_ && /$pattern/ } @files if defined $pattern;
 
     return scalar @files;
 }

@@ -13,7 +13,7 @@ use CMPTest::Place;
 use Exporter qw(import);
 use Test::More ();
 
-our @EXPORT = qw(error_log nginx_pid reload own_cluster cluster
+our @EXPORT = qw(error_log nginx_pid reload own_cluster cluster http2
                  default_http_config default_config);
 
 
@@ -28,6 +28,16 @@ sub nginx_pid {
     $pid =~ s/\s+//g;
 
     return $pid;
+}
+
+
+# a parameter of "listen" before nginx 1.25.1, a directive since then
+
+sub http2 {
+    my (undef, $version) = execute($ENV{TEST_NGINX_BINARY}, '-v');
+    my ($minor) = $version =~ m{nginx/1\.(\d+)\.};
+
+    return $minor > 25 ? ('', 'http2 on;') : (' http2', '');
 }
 
 

@@ -99,15 +99,33 @@ ngx_http_cmp_thread_begin(ngx_log_t *log)
 /*
  * A thread that signs all the time would have as good a claim to a core as
  * the event loop, which then waits for the end of its slice with each request.
+ * Real-time priority, which a thread inherits, is for the event loop as well.
  * On Linux the nice value is that of the thread; libpthread has no name for it.
  */
 
 static void
 ngx_http_cmp_thread_yield(ngx_log_t *log)
 {
+    int                 policy;
+    ngx_err_t           err;
+    struct sched_param  param;
 #if (NGX_LINUX)
+    int                 value;
+#endif
 
-    int  value;
+    err = pthread_getschedparam(pthread_self(), &policy, &param);
+
+    if (err == 0 && (policy == SCHED_FIFO || policy == SCHED_RR)) {
+        param.sched_priority = 0;
+        err = pthread_setschedparam(pthread_self(), SCHED_OTHER, &param);
+    }
+
+    if (err != 0) {
+        ngx_log_error(NGX_LOG_WARN, log, err,
+                      "the scheduling policy of a thread could not be set");
+    }
+
+#if (NGX_LINUX)
 
     ngx_set_errno(0);
 

@@ -84,6 +84,14 @@ our $nice = sub {
     return join ' ', sort { $a <=> $b } keys %seen;
 };
 
+# the scheduling policy of each thread: field 41, 0 is SCHED_OTHER, 2 SCHED_RR
+
+our $policies = sub {
+    return join ' ', map { /.*\) (.*)/ ? (split ' ', $1)[38] : () }
+                     map { CMPTest::slurp($_) }
+                     sort glob('/proc/' . nginx_pid() . '/task/*/stat');
+};
+
 run_tests();
 
 __DATA__
@@ -108,6 +116,24 @@ is(main::enrol_many('slow', 4), 4, 'all enrolled');
 # both have signed, or one of them
 
 like($main::nice->(), qr/^$own ${\ ($own + 5)}$/, 'they let the worker first');
+
+
+
+=== real-time priority is for the event loop
+--- main_config
+thread_pool slow threads=1;
+--- http_config eval: main::http_config('thread_pool slow;')
+--- test
+my ($status, $out) = execute('chrt', '--all-tasks', '--rr', '--pid', 1,
+                             nginx_pid());
+
+SKIP: {
+    skip("chrt: $out", 3) if $status != 0;
+
+    is($main::policies->(), '2 2', 'the worker and its thread');
+    is(main::enrol_many('rr', 2), 2, 'enrolled');
+    is($main::policies->(), '2 0', 'the thread has left it');
+}
 
 
 

@@ -245,7 +245,9 @@ http {
 }
 _EOC_
 
-    $self->output(($ENV{NGINX_BIN} || 'nginx')
+    my $first = $with{real_time} ? 'chrt --rr 1 ' : '';
+
+    $self->output($first . ($ENV{NGINX_BIN} || 'nginx')
         . " -e $n/error.log -p $n/ -c $n/nginx.conf 2>&1");
 
     for (1 .. 100) {

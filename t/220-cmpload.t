@@ -106,7 +106,8 @@ sub count {
 }
 
 # A server of one connection at a time on port2, which gives the answers that
-# the function makes: body, Content-Type, seconds to wait.
+# the function makes of the number and the body of the request: body,
+# Content-Type, seconds to wait.
 
 sub serve {
     my $answer = shift;
@@ -131,7 +132,7 @@ sub serve {
 
             next if length $body < ($len // 0);
 
-            my ($out, $type, $wait) = $answer->($n++);
+            my ($out, $type, $wait) = $answer->($n++, $body);
 
             select undef, undef, undef, $wait if $wait;
             syswrite $sock, "HTTP/1.1 200 OK\r\nContent-Type: $type\r\n"
@@ -329,6 +330,39 @@ is(sql('SELECT count(*) FROM cmp.certificate'), $before, 'genm: no more');
 
 
 
+=== text; less that is verified; a rate; what has to be said
+--- http_config eval: $main::http
+--- config eval: $main::locations
+--- test
+my @url = ("http://127.0.0.1:${\port()}/pkix/");
+my ($status, $out) = execute($main::cmpload, 'ir', @url, '-n', 6, '-c', 2,
+                             @main::mac);
+
+is($status, 0, 'text') or diag($out);
+like($out, qr{^completed +6 in [\d.]+ s, 0 errors}m, 'completed');
+like($out, qr{^throughput +[\d.]+/s}m, 'throughput');
+like($out, qr{^latency, ms +p50 +p90 +p99 +p99\.9 +max +mean$}m, 'quantiles');
+like($out, qr{^ +$_( +[\d.]+){6}$}m, "of $_") for qw(all ir certConf);
+
+for my $op (qw(cr kur-implicit)) {
+    main::cmpload_ok($op, '/pkix/', 6, @main::mac, "--verify=$_")
+        for qw(all sample none);
+}
+
+my $r = main::cmpload_ok('ir', '/pkix/', 6, @main::mac, '-r', 50,
+                         '--reconnect');
+
+cmp_ok($r->{latency_ms}{'p99.9'}, '>=', $r->{latency_ms}{p50}, 'p99.9');
+cmp_ok($r->{seconds}, '>', 0.09, 'the sixth is due after 100 ms');
+
+for my $op (qw(kur rr pollReq)) {
+    ($status, $out) = execute($main::cmpload, $op, @url, '-d', 1, @main::mac);
+    is($status, 2, "$op: for how many?");
+    like($out, qr/$op needs -n/, "$op: text");
+}
+
+
+
 === what waits, and polls
 --- http_config eval: $main::manual
 --- config eval: $main::locations
@@ -499,6 +533,21 @@ my $answer = CMPRaw::post('/pkix/', $message)->{body};
 main::served(sub { ($answer, 'application/pkixcmp') }, sub {
     main::cmpload_errors('header', 4, qr/transactionID/, 'ir', $_[0], '-n', 4,
                          @main::mac, '--pvno', 2);
+});
+
+# one bit of its protection is another one
+
+main::served(sub {
+    my (undef, $body) = @_;
+    my $altered = CMPRaw::post('/pkix/', $body)->{body};
+
+    $altered =~ s/(\xa0[\x17\x23]\x03[\x15\x21]\x00)(.)/$1 . ($2 ^ "\x01")/se
+        or die 'no protection';
+
+    return ($altered, 'application/pkixcmp');
+}, sub {
+    main::cmpload_errors('protection', 4, qr/./, 'ir-implicit', $_[0], '-n', 4,
+                         @main::mac);
 });
 
 main::served(sub { ($answer, 'text/html') }, sub {

@@ -403,6 +403,10 @@ load_conf_requests(load_conf_t *conf)
         return;
     }
 
+    if (conf->rate == 0 && conf->op->before != NULL) {
+        load_fatal("%s needs -n: as many are enrolled before", conf->op->name);
+    }
+
     most = (conf->op->protocol == LOAD_CMP) ? LOAD_FASTEST : LOAD_LIGHTEST;
     n = conf->duration * ((conf->rate != 0) ? conf->rate : most) + 0.5;
 

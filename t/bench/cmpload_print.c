@@ -101,7 +101,8 @@ load_text(load_t *load)
 
     printf("%10s\n", "mean");
 
-    load_text_times(conf->op->name, &load->stat.operation);
+    load_text_times(conf->op->confirm ? "all" : conf->op->name,
+                    &load->stat.operation);
 
     for (i = 0; i < LOAD_MAX_STEPS && conf->op->confirm; i++) {
         load_text_times(load_step_name(load, i), &load->stat.step[i]);

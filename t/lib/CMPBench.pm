@@ -206,6 +206,13 @@ sub port {
 }
 
 
+# is it allowed, and is there a chrt?
+
+sub real_time {
+    return system('chrt --rr 1 true >/dev/null 2>&1') == 0;
+}
+
+
 sub nginx {
     my ($self, %with) = @_;
     my $n = "$self->{dir}/nginx";
@@ -488,10 +495,11 @@ sub h2load {
     my ($seconds, $unit, $rate) = $text
         =~ m{^finished in ([\d.]+)(us|ms|s|m), ([\d.]+) req/s}m;
     my ($good) = $text =~ m{^status codes: (\d+) 2xx}m;
+    my ($octets) = $text =~ m{\((\d+)\) data$}m;
 
-    $self->fail("h2load: $text") if ($good // 0) != $n;
+    $self->fail("h2load: $text") if ($good // 0) != $n || !defined $octets;
 
-    return { rate => 0 + $rate, seconds => $used->{seconds},
+    return { rate => 0 + $rate, octets => $octets / $n, seconds => $used->{seconds},
              others => $used->{others}, idle => $used->{idle},
              cpu => { nginx => 1e6 * $used->{nginx} / $n,
                       postgres => 1e6 * $used->{postgres} / $n,
@@ -553,6 +561,12 @@ sub machine {
         ($machine{$name}) = (qx($command) // '') =~ $pattern;
         $machine{$name} //= 'unknown';
     }
+
+    # what is built from, not the page that the figures go to
+
+    $machine{commit} .= ' and changes'
+        if qx(git status --porcelain -- src sql t build config 2>/dev/null)
+            =~ /^(?!\?\?)/m;
 
     return \%machine;
 }

@@ -432,25 +432,42 @@ ngx_http_cmp_committed_step(ngx_http_cmp_ctx_t *ctx)
 }
 
 
-/* others learn of it when they ask the store, this nginx at once */
+/*
+ * Others learn of it when they ask the store, this nginx at once.  To confirm
+ * and to use a certificate changes no CRL.
+ */
 
 static void
 ngx_http_cmp_changed(ngx_http_cmp_ctx_t *ctx)
 {
     size_t               i, k;
+    ngx_uint_t           revoked;
     const cmp_writes_t  *writes;
+
+    revoked = 0;
 
     for (i = 0; i < cmp_exchange_nwrites(ctx->exchange); i++) {
         writes = cmp_exchange_writes(ctx->exchange, i);
 
-        if (writes->nchanges != 0) {
-            ngx_http_cmp_crl_changed(ctx->main);
-        }
-
         for (k = 0; k < writes->nchanges; k++) {
+
+            switch (writes->changes[k].action) {
+
+            case CMP_CHANGE_CONFIRM:
+            case CMP_CHANGE_USED:
+                break;
+
+            default: /* REVOKE, HOLD, RELEASE */
+                revoked = 1;
+            }
+
             ngx_http_cmp_ocsp_changed(ctx->main, writes->ca_id,
                                       &writes->changes[k].serial);
         }
+    }
+
+    if (revoked) {
+        ngx_http_cmp_crl_changed(ctx->main);
     }
 }
 

@@ -306,6 +306,10 @@ ngx_http_cmp_sweep_done(ngx_http_cmp_pg_op_t *op,
                           (int) swept->unconfirmed, (int) swept->revoked);
         }
 
+        if (swept->revoked != 0) {
+            ngx_http_cmp_crl_changed(worker->main);
+        }
+
         if (swept->expired != 0) {
             ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
                           "cmp sweep: %d requests have expired that waited "

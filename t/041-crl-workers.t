@@ -138,6 +138,52 @@ sql('SELECT pg_reload_conf()');
 
 
 
+=== enrolments change no CRL
+--- http_config eval
+main::default_http_config()
+--- test
+my $questions = sub {
+    my $text = CMPTest::slurp("$CMPTest::Cluster/postgresql.log");
+
+    return scalar(() = $text =~ /cmp_crl_current/g);
+};
+
+my $cmpload = "build-$ENV{TEST_CMP_BUILD}/t/bench/cmpload";
+my $pid = fork() // die;
+
+if ($pid == 0) {
+    open STDOUT, '>', '/dev/null';
+    open STDERR, '>&', \*STDOUT;
+    exec $cmpload, 'ir', "http://127.0.0.1:${\port()}/pkix/", '-c', 8, '-d', 60,
+        '--ref', 'device1', '--secret', 'insecure', '--verify=none',
+        '--prepare', 200 or POSIX::_exit(127);
+}
+
+sql('ALTER SYSTEM SET log_min_duration_statement = 0');
+sql('SELECT pg_reload_conf()');
+ok(wait_for(sub { http('GET', $uri); $questions->() > 0 }, 10), 'logged');
+ok(wait_for(sub { sql('SELECT count(*) FROM cmp.certificate WHERE state = 1')
+                  > 20 }, 30), 'many are confirmed');
+
+my $before = $questions->();
+my $from = Time::HiRes::time();
+
+http('GET', $uri) while Time::HiRes::time() < $from + 2;
+
+my $time = Time::HiRes::time() - $from;
+my $asked = $questions->() - $before;
+
+# of two workers, and their looks
+
+cmp_ok($asked, '<=', 2 * (1 + $time / 0.015 + 1 + $time), 'few questions');
+kill 'TERM', $pid;
+waitpid $pid, 0;
+
+sql('ALTER SYSTEM RESET log_min_duration_statement');
+sql('SELECT pg_reload_conf()');
+
+
+
 === what this nginx revokes is in the next answer of each worker
 --- http_config eval
 main::default_http_config()

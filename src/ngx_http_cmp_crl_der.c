@@ -23,7 +23,12 @@ static ngx_fd_t ngx_http_cmp_crl_open(ngx_http_cmp_crl_der_t *der);
 #endif
 
 
+/* open now, of this worker */
 static ngx_uint_t  ngx_http_cmp_crl_files;
+
+#if (NGX_LINUX)
+static ngx_uint_t  ngx_http_cmp_crl_refused;
+#endif
 
 
 ngx_http_cmp_crl_der_t *
@@ -91,6 +96,7 @@ ngx_http_cmp_crl_file(ngx_http_cmp_crl_der_t *der, ngx_http_request_t *r)
 
     if (r->connection->sendfile == 0
         || r->main_filter_need_in_memory
+        || ngx_http_cmp_crl_refused
         || der->no_file
         || der->der.len > NGX_HTTP_CMP_CRL_SENDFILE)
     {
@@ -137,15 +143,35 @@ ngx_http_cmp_crl_file(ngx_http_cmp_crl_der_t *der, ngx_http_request_t *r)
 static ngx_fd_t
 ngx_http_cmp_crl_open(ngx_http_cmp_crl_der_t *der)
 {
-    size_t    done;
-    ssize_t   n;
-    ngx_fd_t  fd;
+    size_t     done;
+    ssize_t    n;
+    ngx_fd_t   fd;
+    ngx_err_t  err;
 
-    fd = memfd_create("cmp_crl", MFD_CLOEXEC);
+    fd = NGX_INVALID_FILE;
+
+#ifdef MFD_NOEXEC_SEAL
+    fd = memfd_create("cmp_crl", MFD_CLOEXEC|MFD_NOEXEC_SEAL);
+#endif
+
+    /* the kernel may be older than the headers */
 
     if (fd == NGX_INVALID_FILE) {
-        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, ngx_errno,
+        fd = memfd_create("cmp_crl", MFD_CLOEXEC);
+    }
+
+    if (fd == NGX_INVALID_FILE) {
+        err = ngx_errno;
+
+        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, err,
                       "memfd_create() for a CRL failed");
+
+        /* it will not be allowed later either */
+
+        ngx_http_cmp_crl_refused = (err == NGX_EACCES
+                                    || err == NGX_EPERM
+                                    || err == NGX_ENOSYS);
+
         return NGX_INVALID_FILE;
     }
 

@@ -566,7 +566,7 @@ sub machine {
 
     $machine{commit} .= ' and changes'
         if qx(git status --porcelain -- src sql t build config 2>/dev/null)
-            =~ /^(?!\?\?)/m;
+            =~ /^(?!\?\?)./m;
 
     return \%machine;
 }

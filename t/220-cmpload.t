@@ -585,8 +585,11 @@ wrong(main::ocsp_answer($one), 'body', qr/another certificate/, @ask);
 wrong(main::ocsp_answer($two), 'header', qr/nonce/, @ask, '--nonce');
 wrong('junk', 'decode', qr/no OCSPResponse/, @ask);
 wrong("\x30\x03\x0a\x01\x03", 'refused', qr/trylater/i, @ask);
-wrong(substr(main::ocsp_answer($two), 0, -1) . 'x', 'protection',
-      qr/not signed/, @ask);
+
+my $altered = main::ocsp_answer($two);
+
+substr($altered, -1) ^= "\x01";
+wrong($altered, 'protection', qr/not signed/, @ask);
 
 # by somebody whom the CA has not made a responder, and without nextUpdate
 

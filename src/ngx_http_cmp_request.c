@@ -440,9 +440,10 @@ ngx_http_cmp_committed_step(ngx_http_cmp_ctx_t *ctx)
 static void
 ngx_http_cmp_changed(ngx_http_cmp_ctx_t *ctx)
 {
-    size_t               i, k;
-    ngx_uint_t           revoked;
-    const cmp_writes_t  *writes;
+    size_t                     i, k;
+    ngx_uint_t                 revoked;
+    const cmp_writes_t        *writes;
+    const cmp_write_change_t  *change;
 
     revoked = 0;
 
@@ -450,19 +451,16 @@ ngx_http_cmp_changed(ngx_http_cmp_ctx_t *ctx)
         writes = cmp_exchange_writes(ctx->exchange, i);
 
         for (k = 0; k < writes->nchanges; k++) {
+            change = &writes->changes[k];
 
-            switch (writes->changes[k].action) {
-
-            case CMP_CHANGE_CONFIRM:
-            case CMP_CHANGE_USED:
-                break;
-
-            default: /* REVOKE, HOLD, RELEASE */
+            if (change->action != CMP_CHANGE_CONFIRM
+                && change->action != CMP_CHANGE_USED)
+            {
                 revoked = 1;
             }
 
             ngx_http_cmp_ocsp_changed(ctx->main, writes->ca_id,
-                                      &writes->changes[k].serial);
+                                      &change->serial);
         }
     }
 

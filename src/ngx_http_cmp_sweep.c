@@ -299,15 +299,15 @@ ngx_http_cmp_sweep_done(ngx_http_cmp_pg_op_t *op,
 
     if (status == NGX_HTTP_CMP_PG_OK) {
 
+        if (swept->revoked != 0) {
+            ngx_http_cmp_crl_changed(worker->main);
+        }
+
         if (swept->unconfirmed != 0) {
             ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
                           "cmp sweep: %d transactions were not confirmed, "
                           "%d certificates revoked",
                           (int) swept->unconfirmed, (int) swept->revoked);
-        }
-
-        if (swept->revoked != 0) {
-            ngx_http_cmp_crl_changed(worker->main);
         }
 
         if (swept->expired != 0) {

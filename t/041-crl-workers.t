@@ -47,6 +47,42 @@ sub everywhere {
     return "asked: " . CMPTest::slurp($log);
 }
 
+# How often the database was asked for the current CRL, while that is logged.
+
+sub questions {
+    my $text = CMPTest::slurp("$CMPTest::Cluster/postgresql.log");
+
+    return scalar(() = $text =~ /execute cmp_crl_current/g);
+}
+
+sub log_questions {
+    my $on = shift eq 'on';
+    my $before = questions();
+
+    sql('ALTER SYSTEM ' . ($on ? 'SET' : 'RESET')
+        . ' log_min_duration_statement' . ($on ? ' = 0' : ''));
+    sql('SELECT pg_reload_conf()');
+
+    return !$on
+        || wait_for(sub { http('GET', $uri); questions() > $before }, 10);
+}
+
+# both workers are asked all the time, so that they have a CRL that is new
+
+sub keep_asking {
+    my $pid = fork() // die;
+
+    return $pid if $pid != 0;
+
+    my $end = time() + 120;
+
+    while (time() < $end) {
+        http('GET', $uri);
+    }
+
+    POSIX::_exit(0);
+}
+
 run_tests();
 
 __DATA__
@@ -91,16 +127,10 @@ is(scalar @made, 2, 'each was made by one of them') or diag("@made");
 --- http_config eval
 main::default_http_config()
 --- test
-my $questions = sub {
-    my $text = CMPTest::slurp("$CMPTest::Cluster/postgresql.log");
-
-    return scalar(() = $text =~ /execute cmp_crl_current/g);
-};
-
 my $ask = sub {
     my ($n, $header) = @_;
     my $from = Time::HiRes::time();
-    my $before = $questions->();
+    my $before = main::questions();
 
     my @statuses = map { $_->{status} } responses(raw(
         "GET $uri HTTP/1.1\r\nHost: a\r\n$header\r\n" x ($n - 1)
@@ -109,12 +139,10 @@ my $ask = sub {
 
     is(scalar(grep { $_ == 200 } @statuses), $n, "$n answers");
 
-    return ($questions->() - $before, Time::HiRes::time() - $from);
+    return (main::questions() - $before, Time::HiRes::time() - $from);
 };
 
-sql('ALTER SYSTEM SET log_min_duration_statement = 0');
-sql('SELECT pg_reload_conf()');
-ok(wait_for(sub { http('GET', $uri); $questions->() > 0 }, 10), 'logged');
+ok(main::log_questions('on'), 'logged');
 
 # every 15 ms at most, and a look of each worker now and then
 
@@ -133,8 +161,7 @@ for my $value ('no-cache', 'private, Max-Age=0') {
 ($asked) = $ask->(100, "Cache-Control: max-age=60\r\n");
 ok($asked < 100, 'Cache-Control: max-age=60') or diag("$asked questions");
 
-sql('ALTER SYSTEM RESET log_min_duration_statement');
-sql('SELECT pg_reload_conf()');
+main::log_questions('off');
 
 
 
@@ -142,12 +169,6 @@ sql('SELECT pg_reload_conf()');
 --- http_config eval
 main::default_http_config()
 --- test
-my $questions = sub {
-    my $text = CMPTest::slurp("$CMPTest::Cluster/postgresql.log");
-
-    return scalar(() = $text =~ /execute cmp_crl_current/g);
-};
-
 my $cmpload = "build-$ENV{TEST_CMP_BUILD}/t/bench/cmpload";
 my $pid = fork() // die;
 
@@ -159,13 +180,11 @@ if ($pid == 0) {
         '--prepare', 200 or POSIX::_exit(127);
 }
 
-sql('ALTER SYSTEM SET log_min_duration_statement = 0');
-sql('SELECT pg_reload_conf()');
-ok(wait_for(sub { http('GET', $uri); $questions->() > 0 }, 10), 'logged');
+ok(main::log_questions('on'), 'logged');
 ok(wait_for(sub { sql('SELECT count(*) FROM cmp.certificate WHERE state = 1')
                   > 20 }, 30), 'many are confirmed');
 
-my $before = $questions->();
+my $before = main::questions();
 my $from = Time::HiRes::time();
 my $connections = 0;
 
@@ -176,7 +195,7 @@ while (Time::HiRes::time() < $from + 2) {
 }
 
 my $time = Time::HiRes::time() - $from;
-my $asked = $questions->() - $before;
+my $asked = main::questions() - $before;
 my $confirmed = sql('SELECT count(*) FROM cmp.certificate WHERE state = 1');
 
 # of the worker that has the connection, of one that gets the next, and looks;
@@ -187,8 +206,7 @@ cmp_ok($asked, '<=', $time / 0.02 + $connections + 2 * (1 + $time),
 kill 'TERM', $pid;
 waitpid $pid, 0;
 
-sql('ALTER SYSTEM RESET log_min_duration_statement');
-sql('SELECT pg_reload_conf()');
+main::log_questions('off');
 
 
 
@@ -196,19 +214,7 @@ sql('SELECT pg_reload_conf()');
 --- http_config eval
 main::default_http_config()
 --- test
-my $child = fork() // die;
-
-# both workers are asked all the time, so that they have a CRL that is new
-
-if ($child == 0) {
-    my $end = time() + 120;
-
-    while (time() < $end) {
-        http('GET', $uri);
-    }
-
-    POSIX::_exit(0);
-}
+my $child = main::keep_asking();
 
 for my $n (1 .. 5) {
     my $key = newkey();

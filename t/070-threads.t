@@ -8,24 +8,10 @@ use CMPTest;
 
 credential(reference => 'device1', secret => 'insecure');
 
-sub rsa_ca {
-    my $dir = tmp('rsa');
-
-    if (!-e "$dir/ca.pem") {
-        my ($status, $out) = execute('t/lib/mkpki', $dir, 'rsa:3072');
-        is($status, 0, 'PKI') or diag($out);
-    }
-
-    return $dir;
-}
+our $rsa = own_pki('rsa:3072');
 
 sub http_config {
-    my $dir = rsa_ca();
-
-    return default_http_config(certificate => "$dir/ca-chain.pem",
-        key => "$dir/ca.key", response => "$dir/response.pem",
-        response_key => "$dir/response.key", trusted => '',
-        ca => join('', @_));
+    return default_http_config(pki => $rsa, trusted => '', ca => "@_");
 }
 
 # newkey() counts, and children would all count the same
@@ -41,12 +27,10 @@ sub key_for {
 
 sub enrol {
     my ($name, @more) = @_;
-    my $dir = rsa_ca();
-
     return client('ir', '-ref', 'device1', '-secret', 'pass:insecure',
         '-subject', "/CN=$name", '-newkey', key_for($name), '-certout',
-        tmp("$name.pem"), '-trusted', "$dir/root.pem", '-untrusted',
-        "$dir/ca.pem", @more);
+        tmp("$name.pem"), '-trusted', "$rsa/root.pem", '-untrusted',
+        "$rsa/ca.pem", @more);
 }
 
 # several at once; how many were successful
@@ -74,23 +58,26 @@ our $threads = sub {
     return scalar(() = glob('/proc/' . nginx_pid() . '/task/*'));
 };
 
-# the nice values of all threads of the worker, each once; proc(5), stat, 19
+# of each thread of the worker, itself first, the Nth field of proc(5), stat,
+# behind the name
+
+our $fields = sub {
+    my $n = shift;
+
+    return map { /.*\) (.*)/ ? (split ' ', $1)[$n - 3] : () }
+           map { CMPTest::slurp($_) }
+           sort glob('/proc/' . nginx_pid() . '/task/*/stat');
+};
+
+# nice values, each once; scheduling policies: 0 is SCHED_OTHER, 2 SCHED_RR
 
 our $nice = sub {
-    my %seen = map { /.*\) (.*)/ ? ((split ' ', $1)[16] => 1) : () }
-               map { CMPTest::slurp($_) }
-               glob('/proc/' . nginx_pid() . '/task/*/stat');
+    my %seen = map { $_ => 1 } $main::fields->(19);
 
     return join ' ', sort { $a <=> $b } keys %seen;
 };
 
-# the scheduling policy of each thread: field 41, 0 is SCHED_OTHER, 2 SCHED_RR
-
-our $policies = sub {
-    return join ' ', map { /.*\) (.*)/ ? (split ' ', $1)[38] : () }
-                     map { CMPTest::slurp($_) }
-                     sort glob('/proc/' . nginx_pid() . '/task/*/stat');
-};
+our $policies = sub { return join ' ', $main::fields->(41) };
 
 run_tests();
 
@@ -165,19 +152,18 @@ is(sql(q{SELECT count(*) FROM cmp.certificate
 === signed requests, refusals and the CRL go the same way
 --- http_config eval: main::http_config()
 --- test
-my $dir = main::rsa_ca();
 my ($status, $out) = main::enrol('signed');
 is($status, 0, 'ir') or diag($out);
 
 my $key = newkey('P-256');
 ($status, $out) = client('ir', '-ref', 'device1', '-secret', 'pass:insecure',
     '-subject', '/CN=signer', '-newkey', $key, '-certout', tmp('signer.pem'),
-    '-trusted', "$dir/root.pem", '-untrusted', "$dir/ca.pem");
+    '-trusted', "$main::rsa/root.pem", '-untrusted', "$main::rsa/ca.pem");
 is($status, 0, 'ir') or diag($out);
 
 ($status, $out) = client('rr', '-cert', tmp('signer.pem'), '-key', $key,
     '-oldcert', tmp('signer.pem'), '-revreason', 4, '-trusted',
-    "$dir/root.pem", '-untrusted', "$dir/ca.pem");
+    "$main::rsa/root.pem", '-untrusted', "$main::rsa/ca.pem");
 is($status, 0, 'rr') or diag($out);
 
 is(http('GET', '/crl/devices.crl', '')->{status}, 200, 'CRL');

@@ -23,18 +23,7 @@ sub http_config {
 
 # a CA that signs in the worker, whatever key the others have
 
-sub fast_ca {
-    my $dir = tmp('fast');
-
-    if (!-e "$dir/ca.pem") {
-        my ($status, $out) = execute('t/lib/mkpki', $dir, 'P-256');
-        is($status, 0, 'PKI') or diag($out);
-    }
-
-    return (certificate => "$dir/ca-chain.pem", key => "$dir/ca.key",
-            response => "$dir/response.pem",
-            response_key => "$dir/response.key", trusted => '');
-}
+our @fast = (pki => own_pki('P-256'));
 
 sub fresh {
     $count++;
@@ -113,7 +102,7 @@ cmp_ok($worst, '<', $all / 2, "$worst s of $all s");
 === few iterations need no thread, many do
 --- main_config
 thread_pool one threads=1;
---- http_config eval: main::http_config('thread_pool one queue=1;', main::fast_ca())
+--- http_config eval: main::http_config('thread_pool one queue=1;', @main::fast)
 --- test
 # all is made before, so that nothing but the server takes time while the only
 # thread is busy

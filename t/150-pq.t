@@ -40,21 +40,13 @@ sub unsupported {
 
 credential(reference => 'device1', secret => 'insecure');
 
-# a PKI whose keys are all of one kind
-
-sub make_pki {
-    my $kind = shift;
-    my ($status, $out) = execute('t/lib/mkpki', tmp($kind), $kind);
-
-    is($status, 0, "a PKI of $kind") or diag($out);
-}
+# the keys are all of one kind
 
 sub http_config {
-    my $dir = tmp(shift);
+    my $dir = own_pki(shift);
 
     return default_http_config(
-        certificate => "$dir/ca-chain.pem", key => "$dir/ca.key",
-        response => "$dir/response.pem", response_key => "$dir/response.key",
+        pki => $dir,
         trusted => "trusted_certificate $dir/vendor-root.pem subject=*;\n"
                    . "trusted_crl $dir/vendor.crl;\n",
         keys => $main::keys, @_);
@@ -81,8 +73,6 @@ sub enrolled {
     return ($key, tmp("$name.pem"));
 }
 
-make_pki('ml-dsa-65');
-make_pki('slh-dsa-sha2-128f');
 
 run_tests();
 

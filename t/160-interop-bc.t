@@ -32,18 +32,12 @@ is($status, 0, 'javac') or diag($out);
 
 credential(reference => 'device1', secret => 'insecure');
 
-# a CA with keys of another kind than the rest
-
-($status, $out) = execute('t/lib/mkpki', tmp('ed25519'), 'ed25519');
-is($status, 0, 'a PKI of ed25519') or diag($out);
-
 our $ra = default_http_config(ca => 'ra_certificate ' . pki('ra.pem')
     . ' "crl=off";');
 
-our $ed25519 = default_http_config(
-    map { $_->[0] => tmp("ed25519/$_->[1]") }
-        [certificate => 'ca-chain.pem'], [key => 'ca.key'],
-        [response => 'response.pem'], [response_key => 'response.key']);
+# a CA with keys of another kind than the rest
+
+our $ed25519 = default_http_config(pki => own_pki('ed25519'));
 
 sub bc {
     my ($command, %options) = @_;

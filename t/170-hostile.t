@@ -12,12 +12,10 @@ use Digest::SHA qw(sha256 hmac_sha256);
 
 credential(reference => 'device1', secret => 'insecure');
 
-my ($made, $why) = execute('t/lib/mkpki', tmp('pki'), 'P-256');
-is($made, 0, 'a PKI') or diag($why);
-
+our $vendor = own_pki('P-256');
 our $trusting = default_http_config(
-    trusted => "trusted_certificate ${\tmp('pki/vendor-root.pem')};\n"
-               . "trusted_crl ${\tmp('pki/vendor.crl')};\n");
+    trusted => "trusted_certificate $vendor/vendor-root.pem;\n"
+               . "trusted_crl $vendor/vendor.crl;\n");
 
 our ($spki, $transactions) = (undef, 0);
 our $key = newkey('P-256');
@@ -747,8 +745,8 @@ for my $name (sort keys %keys) {
 --- http_config eval: $main::trusting
 --- test
 my $before = certificates();
-my $cert = certificate(tmp('pki/vendor-device.pem'));
-my $root = certificate(tmp('pki/vendor-root.pem'));
+my $cert = certificate("$main::vendor/vendor-device.pem");
+my $root = certificate("$main::vendor/vendor-root.pem");
 my ($subject) = $cert =~ /(\x31\x0f.{9}Vendor\x31\x0f.{9}device.{11}4711)/s;
 my ($kid) = $cert =~ /\x55\x1d\x0e\x04\x16\x04\x14(.{20})/s;
 my $body = ir(certreq());
@@ -756,7 +754,7 @@ my $body = ir(certreq());
 our $header = header(alg => seq(oid('2a8648ce3d040302')), ref => $kid,
                      sender => seq($subject));
 our $signature = der(0xa0, der(0x03, "\0" . signature(protected_part(
-    "$header$body"), tmp('pki/vendor-device.key'))));
+    "$header$body"), "$main::vendor/vendor-device.key")));
 
 sub signed { return seq($header, $body, $signature, der(0xa1, seq(@_))) }
 

@@ -499,8 +499,8 @@ sub h2load {
 
     $self->fail("h2load: $text") if ($good // 0) != $n || !defined $octets;
 
-    return { rate => 0 + $rate, octets => $octets / $n, seconds => $used->{seconds},
-             others => $used->{others}, idle => $used->{idle},
+    return { rate => 0 + $rate, octets => $octets / $n,
+             seconds => $used->{seconds}, others => $used->{others}, idle => $used->{idle},
              cpu => { nginx => 1e6 * $used->{nginx} / $n,
                       postgres => 1e6 * $used->{postgres} / $n,
                       h2load => 1e6 * $used->{children} / $n } };

@@ -73,6 +73,8 @@ package CMPTest;
 #     port tls_port pki conninfo admin_conninfo seal_key tmp
 #                           what the %%...%% above stand for; pki('a') and
 #                           tmp('a') give the path of a file there
+#     own_pki(KIND)         a folder as pki() is one, with keys of this kind;
+#                           made once for a file
 #     newkey(KIND)          path of a fresh key; P-256, P-384, rsa, ed25519...
 #     client(ARG...)        runs `openssl cmp`, the first argument being the
 #                           command: (exit code, output)
@@ -104,7 +106,7 @@ package CMPTest;
 #                           text for http_config: a store, a profile
 #                           "device", a CA "devices".  NAME is store, keys,
 #                           profile, ca (lines added there), http (lines added
-#                           outside), level, key...; see below
+#                           outside), pki (a folder), key...; see below
 #     default_config()      locations for it: /pkix/, /.well-known/cmp and
 #                           /crl/devices.crl
 
@@ -121,8 +123,8 @@ our ($Port, $TlsPort, $Port2, $Port3, $Tmp, $Database, $Cluster, $Admin);
 our ($Expand, %known_reports);
 
 our @functions = qw(
-    port tls_port pki conninfo admin_conninfo seal_key tmp newkey client execute
-    sql cmpctl credential http raw wait_for error_log nginx_pid reload
+    port tls_port pki own_pki conninfo admin_conninfo seal_key tmp newkey
+    client execute sql cmpctl credential http raw wait_for error_log nginx_pid reload
     own_cluster cluster http2 default_http_config default_config
 );
 

@@ -14,8 +14,8 @@ use File::Path ();
 use IO::Socket::INET;
 use Test::More ();
 
-our @EXPORT = qw(need setup port tls_port pki conninfo admin_conninfo seal_key
-                 tmp execute slurp);
+our @EXPORT = qw(need setup port tls_port pki own_pki conninfo admin_conninfo
+                 seal_key tmp execute slurp);
 
 my @locks;
 
@@ -129,6 +129,21 @@ sub pki {
 
 sub tmp {
     return join '/', $CMPTest::Tmp, @_;
+}
+
+
+sub own_pki {
+    my $kind = shift;
+    my $dir = tmp($kind =~ tr/:/-/r);
+
+    if (!-e "$dir/ca.pem") {
+        my ($status, $out) = execute('t/lib/mkpki', $dir, $kind);
+
+        Test::More::BAIL_OUT("cannot make a PKI of $kind: $out")
+            if $status != 0;
+    }
+
+    return $dir;
 }
 
 

@@ -90,11 +90,14 @@ sub cluster {
 # certificate, key, response, response_key, trusted (lines).
 
 sub default_http_config {
-    my %with = (
-        certificate => pki('ca-chain.pem'), key => pki('ca.key'),
-        response => pki('response.pem'), response_key => pki('response.key'),
+    my %with = (pki => pki(), @_);
+    my $dir = $with{pki};
+
+    %with = (
+        certificate => "$dir/ca-chain.pem", key => "$dir/ca.key",
+        response => "$dir/response.pem", response_key => "$dir/response.key",
         store => '', profile => '', ca => '', http => '',
-        keys => 'ec:P-256 ec:P-384 ed25519 rsa:2048-4096', @_
+        keys => 'ec:P-256 ec:P-384 ed25519 rsa:2048-4096', %with
     );
     my $trusted = $with{trusted}
         // '    trusted_certificate ' . pki('vendor-root.pem') . ";\n"
